@@ -1,0 +1,226 @@
+"""The sections of the configuration: every key with its default and one line that says what it does."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, model_validator
+
+from node.config.values import AePattern, AeTitle, LocalPath, Name, Port, Seconds, Size
+
+MOST_LISTENERS = 4  # the disk's sync is the limit beyond that
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, no unknown keys, defaults held to the same rules as given values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Mode(StrEnum):
+    """Whether a route's results leave the node."""
+
+    ACTIVE = "active"
+    SHADOW = "shadow"  # computed and stored, never delivered
+
+
+class Priority(StrEnum):
+    """Which job goes first; waiting raises a job, so that nothing starves."""
+
+    STAT = "stat"
+    ROUTINE = "routine"
+    SHADOW = "shadow"
+
+
+class Node(Section):
+    """The node itself."""
+
+    ae_title: AeTitle = Field(
+        default="ECHOCARE", description="AE title of this node, as called by senders and as caller."
+    )
+    data_dir: LocalPath = Field(default=LocalPath("var"), description="Folder for everything that the node writes.")
+    study_quiet_s: Seconds = Field(
+        default=30, description="Seconds without a new instance after which an exam is complete."
+    )
+    min_free_bytes: Size = Field(default=2 * 10**9, description="Free disk space under which intake answers A700.")
+
+
+class Allow(Section):
+    """Who may open an association."""
+
+    ae: AePattern = Field(default="*", description="Calling AE title, or * for any.")
+    net: IPvAnyNetwork = Field(description="Network of the caller's address, such as 10.1.0.0/16.")
+
+
+class Tls(Section):
+    """DICOM TLS (BCP 195). Empty means no TLS."""
+
+    cert: LocalPath | None = Field(default=None, description="Certificate chain of this side, PEM.")
+    key: LocalPath | None = Field(default=None, description="Private key of `cert`, PEM.")
+    ca: LocalPath | None = Field(default=None, description="Certificates that the other side must be signed by, PEM.")
+
+    @property
+    def enabled(self) -> bool:
+        return self.cert is not None or self.ca is not None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key go together: give both or neither")
+        return self
+
+
+class Listener(Section):
+    """Intake by DICOM."""
+
+    bind: IPvAnyAddress = Field(default=ip_address("127.0.0.1"), description="Address to listen on; 0.0.0.0 for all.")
+    dicom_port: Port = Field(default=11112, description="TCP port for DICOM; 0 takes a free one.")
+    processes: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+        default="auto", description="Processes that accept on the port; auto: one per core, at most 4."
+    )
+    max_associations: int = Field(default=100, ge=1, description="Associations at one time; more are rejected as busy.")
+    max_pdu_bytes: Size = Field(default=131072, ge=4096, le=2**31, description="Largest P-DATA PDU that is announced.")
+    idle_timeout_s: Seconds = Field(
+        default=60, description="Seconds without data after which an association is aborted."
+    )
+    artim_timeout_s: Seconds = Field(default=10, description="Seconds to wait for A-ASSOCIATE-RQ, and after A-RELEASE.")
+    called_ae_check: bool = Field(
+        default=True, description="Reject callers that call another AE title than this node's."
+    )
+    storage_sop_classes: tuple[str, ...] | None = Field(
+        default=None,
+        description="SOP Class UIDs that are accepted; null: every storage class of PS3.4 B.5 and retired US.",
+    )
+    allow: tuple[Allow, ...] = Field(
+        default=(Allow(net=ip_network("127.0.0.0/8")), Allow(net=ip_network("::1/128"))),
+        description="Who may call; empty means nobody.",
+    )
+    tls: Tls = Field(default=Tls(), description="DICOM TLS for callers; `ca` asks them for a certificate.")
+
+    @property
+    def process_count(self) -> int:
+        """How many processes accept, with `auto` resolved for this machine."""
+        if self.processes == "auto":
+            return min(MOST_LISTENERS, len(os.sched_getaffinity(0)))
+        return self.processes
+
+    @model_validator(mode="after")
+    def _tls_has_certificate(self) -> Self:
+        if self.tls.ca is not None and self.tls.cert is None:
+            raise ValueError("tls.ca without tls.cert: a listener needs a certificate of its own")
+        return self
+
+
+class Http(Section):
+    """The HTTP interface."""
+
+    bind: IPvAnyAddress = Field(default=ip_address("127.0.0.1"), description="Address to listen on.")
+    port: Port = Field(default=8080, description="TCP port for HTTP; 0 takes a free one.")
+
+
+class Models(Section):
+    """Task packages and the device they run on."""
+
+    packages: tuple[LocalPath, ...] = Field(
+        default=(), description="Folders of task packages beside the bundled ones (default: `packages` in `data_dir`)."
+    )
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    pin: tuple[Name, ...] = Field(default=(), description="Tasks that stay in memory.")
+    max_batch: int = Field(default=4, ge=1, le=1024, description="Most frames that go through the network at once.")
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="CPU threads of the engine; null: all."
+    )
+
+
+class DimsePeer(Section):
+    """A DICOM application entity that results are sent to by C-STORE."""
+
+    kind: Literal["dimse"] = Field(default="dimse", description="dimse")
+    ae_title: AeTitle = Field(description="AE title to call.")
+    host: str = Field(min_length=1, description="Host name or address.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="TCP port.")
+    calling_ae: AeTitle | None = Field(default=None, description="AE title to call as; null: `node.ae_title`.")
+    connect_timeout_s: Seconds = Field(default=5, description="Seconds to wait for the connection and its acceptance.")
+    response_timeout_s: Seconds = Field(default=60, description="Seconds to wait for the answer to one C-STORE.")
+    max_pdu_bytes: Size = Field(default=131072, ge=4096, le=2**31, description="Largest P-DATA PDU that is announced.")
+    tls: Tls = Field(default=Tls(), description="DICOM TLS towards this peer.")
+
+
+class FolderPeer(Section):
+    """A folder that results are written to."""
+
+    kind: Literal["folder"] = Field(default="folder", description="folder")
+    path: LocalPath = Field(description="The folder; files go to <study>/<series>/<instance>.dcm below it.")
+
+
+Peer: TypeAlias = Annotated[DimsePeer | FolderPeer, Field(discriminator="kind")]
+
+
+class Route(Section):
+    """A rule: which images go to which task, and where its results are sent."""
+
+    name: Name = Field(description="Name of the route, unique.")
+    when: str = Field(default="true", min_length=1, description="CEL condition on instance, series, study and sender.")
+    task: Name = Field(description="Task package that runs.")
+    send_to: tuple[Name, ...] = Field(default=(), description="Peers that get the results.")
+    mode: Mode = Field(default=Mode.ACTIVE, description="active, or shadow: results are kept but not delivered.")
+    priority: Priority = Field(default=Priority.ROUTINE, description="stat, routine or shadow.")
+
+
+class Leases(Section):
+    """How work that is claimed, may fail and is tried again behaves."""
+
+    lease_s: Seconds = Field(
+        default=60, description="Seconds after the last heartbeat when claimed work is given back."
+    )
+    heartbeat_s: Seconds = Field(default=15, description="Seconds between heartbeats.")
+    max_attempts: int = Field(default=5, ge=1, description="Attempts before it is failed for good.")
+    backoff_s: Seconds = Field(
+        default=2, description="Wait before the second attempt; doubles with each, with full jitter."
+    )
+    backoff_max_s: Seconds = Field(default=300, description="Longest wait between two attempts.")
+    poll_s: Seconds = Field(default=1, description="Seconds between looks for work when no wake-up comes.")
+
+    @model_validator(mode="after")
+    def _heartbeat_within_lease(self) -> Self:
+        if self.heartbeat_s >= self.lease_s:
+            raise ValueError("heartbeat_s must be shorter than lease_s, or every lease runs out")
+        return self
+
+
+class Jobs(Leases):
+    """Jobs: one task on one study revision's images."""
+
+    workers: int = Field(default=1, ge=1, le=64, description="Jobs that run at the same time in one worker process.")
+    aging_s: Seconds = Field(default=600, description="Seconds of waiting that raise a job by one priority.")
+
+
+class Outbox(Leases):
+    """Deliveries: one result instance to one peer."""
+
+    max_attempts: int = Field(default=200, ge=1, description="Attempts before a delivery is failed for good.")
+    batch: int = Field(default=50, ge=1, description="Most instances that are sent in one association.")
+
+
+class Results(Section):
+    """What result objects say and how."""
+
+    research_use: bool = Field(
+        default=True, description="Mark every result as for research use only, not for diagnosis."
+    )
+    ohif_compat: bool = Field(default=True, description="Write the details that OHIF needs to draw the marks.")
+    institution: str | None = Field(
+        default=None, max_length=64, description="Institution name of the results' equipment."
+    )
+
+
+class Logs(Section):
+    """Logging, to standard error."""
+
+    format: Literal["plain", "json"] = Field(default="plain", description="plain lines, or one JSON object per line.")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least level that is written."
+    )

@@ -1,0 +1,114 @@
+"""Logging: plain lines or JSON, with nothing in it that names a patient.
+
+A log call is a constant sentence with `extra=log_context(...)`; `log_context` lets through a closed list of keys and
+hashes what identifies a study, so that a line can be followed without telling whose study it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+HASH_CHARACTERS: Final = 12
+HASHED_KEYS: Final = frozenset({"study", "series", "instance"})
+PLAIN_KEYS: Final = frozenset(
+    {
+        "action", "attempt", "bytes", "calling_ae", "code", "count", "destination", "duration_s", "exit_code", "job",
+        "delivery", "mode", "package", "peer_address", "pid", "priority", "process", "reason", "retry_in_s", "revision",
+        "role", "route", "signal", "sop_class", "state", "status", "task", "transfer_syntax", "worker",
+    }
+)  # fmt: skip
+_ATTRIBUTE: Final = "echocare"
+
+
+def hashed(uid: str) -> str:
+    """The first 12 hexadecimal digits of a UID's SHA-256: how a UID appears in logs."""
+    return hashlib.sha256(uid.encode("ascii", "replace")).hexdigest()[:HASH_CHARACTERS]
+
+
+def log_context(**keys: str | int | float | None) -> dict[str, dict[str, str | int | float]]:
+    """What a log line may carry beside its sentence, for the argument `extra` of a log call.
+
+    Parameters
+    ----------
+    **keys
+        Keys of the closed list in this module. `study`, `series` and `instance` take UIDs and come out hashed.
+        None is left out.
+
+    Raises
+    ------
+    ValueError
+        A key is not on the list: it could carry an identifier.
+    """
+    unknown = sorted(keys.keys() - PLAIN_KEYS - HASHED_KEYS)
+    if unknown:
+        raise ValueError(f"not allowed in logs: {', '.join(unknown)}; the list is in node.logs")
+    return {
+        _ATTRIBUTE: {
+            key: hashed(str(value)) if key in HASHED_KEYS else value for key, value in keys.items() if value is not None
+        }
+    }
+
+
+class PlainFormatter(logging.Formatter):
+    """One line: time, level, module, sentence, key=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one record; a traceback follows on lines of its own."""
+        context = " ".join(f"{key}={value}" for key, value in _context(record).items())
+        line = f"{_time(record)} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        line = f"{line} [{context}]" if context else line
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one record; a traceback goes into the key `traceback`."""
+        line: dict[str, str | int | float] = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "pid": record.process or 0,
+            **_context(record),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def setup(*, form: Literal["plain", "json"] = "plain", level: str = "INFO") -> None:
+    """Send this process's logs to standard error; calling it again replaces what was set.
+
+    Other packages' loggers speak from WARNING up only: some of them print data sets at lower levels.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else PlainFormatter())
+    handler.addFilter(_OwnOrGrave())
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+
+
+class _OwnOrGrave(logging.Filter):
+    OWN = frozenset({"node", "integration", "models", "trainer", "__main__"})
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or record.name.partition(".")[0] in self.OWN
+
+
+def _context(record: logging.LogRecord) -> dict[str, str | int | float]:
+    context = getattr(record, _ATTRIBUTE, None)
+    return context if isinstance(context, dict) else {}
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
