@@ -1,0 +1,19 @@
+"""The archive of received instances: files first, any index later."""
+
+from node.archive.errors import ArchiveError, NotWritable, OutOfSpace, Unfileable
+from node.archive.filemeta import FileMeta
+from node.archive.filing import StoredFile, is_uid
+from node.archive.receipt import Receipt
+from node.archive.store import Archive
+
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "FileMeta",
+    "NotWritable",
+    "OutOfSpace",
+    "Receipt",
+    "StoredFile",
+    "Unfileable",
+    "is_uid",
+]
