@@ -1,0 +1,340 @@
+"""One association as requestor: negotiation with pynetdicom's PDU classes, data on a plain blocking socket.
+
+pynetdicom's own requestor runs a reactor thread that polls with sleeps, which costs tens of milliseconds for each
+message; here the calling thread does everything and waits only for the network.
+
+References
+----------
+DICOM PS3.8 9.3 (PDUs), PS3.7 9.3 (DIMSE messages).
+"""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO, Final, NoReturn, Self
+
+from pydicom import Dataset
+from pydicom.uid import UID
+from pynetdicom.dsutils import decode
+from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ, A_RELEASE_RP, A_RELEASE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import build_context
+
+from integration.dimse.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    DimseError,
+    PeerTimeout,
+    ProtocolError,
+)
+from integration.dimse.peer import Peer, connect
+
+APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
+IMPLEMENTATION_UID: Final = UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, 'echocare-node').int}")
+IMPLEMENTATION_VERSION: Final = "ECHOCARE_NODE"
+MOST_CONTEXTS: Final = 128  # odd ids from 1 to 255
+ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 2, 3, 4, 5, 6, 7
+NO_DATA_SET, WITH_DATA_SET, MEDIUM = 0x0101, 0x0001, 0x0000  # values of CommandDataSetType and of Priority
+COMMAND, LAST = 0x01, 0x02  # bits of the message control header
+PDV_HEAD: Final = 6  # length, context id and message control header
+MOST_COMMAND_BYTES: Final = 1 << 20
+MOST_SEND_PDU: Final = 1 << 20  # a peer that announces more, or no limit, gets this
+REJECT_TRANSIENT: Final = 2
+REASONS: Final = {  # (source, reason), PS3.8 table 9-21
+    (1, 2): "it does not support the application context",
+    (1, 3): "it does not know the calling AE title {calling}",
+    (1, 7): "it does not go by the called AE title {called}",
+    (2, 2): "it does not support the protocol version",
+    (3, 1): "it has too much to do at the moment",
+    (3, 2): "its local limit is exceeded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One presentation context: what kind of object, written how."""
+
+    sop_class: str
+    transfer_syntax: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A DIMSE request's command set (PS3.7 table E.1-1)."""
+
+    field: int  # CommandField
+    sop_class: str  # AffectedSOPClassUID
+    sop_instance: str | None = None  # AffectedSOPInstanceUID
+
+    def encoded(self, message_id: int, *, with_data: bool) -> bytes:
+        """The elements in implicit VR little endian, group length first.
+
+        Written by hand, because pydicom warns about UIDs that senders made up and would put them into the log.
+        """
+        elements = _ui(0x0002, self.sop_class) + _us(0x0100, self.field) + _us(0x0110, message_id)
+        if self.sop_instance is not None:
+            elements += _us(0x0700, MEDIUM)
+        elements += _us(0x0800, WITH_DATA_SET if with_data else NO_DATA_SET)
+        if self.sop_instance is not None:
+            elements += _ui(0x1000, self.sop_instance)
+        return struct.pack("<HHLL", 0, 0, 4, len(elements)) + elements
+
+
+class Association:
+    """An open association; leaving the `with` block releases it, or aborts it after an error."""
+
+    def __init__(self, peer: Peer, contexts: Iterable[Context]) -> None:
+        wanted = tuple(dict.fromkeys(contexts))
+        if not 0 < len(wanted) <= MOST_CONTEXTS:
+            raise ValueError(f"an association has 1 to {MOST_CONTEXTS} presentation contexts, not {len(wanted)}")
+        self.peer = peer
+        self._message_id = 0
+        self._socket = connect(peer)
+        try:
+            self.accepted: Mapping[Context, int] = self._negotiate(wanted)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.release()
+        else:
+            self.abort()
+
+    def release(self) -> None:
+        """End the association; whatever the peer makes of it, everything was said before."""
+        try:
+            self._socket.settimeout(self.peer.connect_timeout_s)
+            self._socket.sendall(A_RELEASE_RQ().encode())
+            while True:
+                kind, _ = self._read_pdu()
+                if kind in (RELEASE_RP, ABORT):
+                    break
+                if kind == RELEASE_RQ:
+                    self._socket.sendall(A_RELEASE_RP().encode())
+        except (OSError, DimseError):
+            return
+        finally:
+            self._socket.close()
+
+    def abort(self) -> None:
+        """End the association at once."""
+        try:
+            self._socket.settimeout(1.0)
+            self._socket.sendall(_abort_pdu())
+        except OSError:
+            return
+        finally:
+            self._socket.close()
+
+    def request(self, context: int, command: Command, data: BinaryIO | None = None) -> Dataset:
+        """Send one DIMSE request and wait for its response.
+
+        Parameters
+        ----------
+        context
+            Id of an accepted presentation context.
+        command
+            What is asked for.
+        data
+            The data set, encoded in the context's transfer syntax, from its current position to its end.
+
+        Returns
+        -------
+        Dataset
+            The response's command set.
+
+        Raises
+        ------
+        AssociationAborted, PeerTimeout, ProtocolError
+            The association is of no use any more.
+        """
+        self._message_id = self._message_id % 0xFFFF + 1
+        try:
+            self._socket.settimeout(self.peer.response_timeout_s)
+            self._send_command(context, command.encoded(self._message_id, with_data=data is not None))
+            if data is not None:
+                self._send_data(context, data)
+            return self._read_response()
+        except TimeoutError as error:
+            seconds = self.peer.response_timeout_s
+            raise PeerTimeout(f"{self.peer.words} did not answer within {seconds:g} s") from error
+        except OSError as error:
+            raise self._why_broken(error) from error
+
+    def _negotiate(self, wanted: Sequence[Context]) -> Mapping[Context, int]:
+        peer = self.peer
+        try:
+            self._socket.sendall(_associate_rq(peer, wanted))
+            kind, body = self._read_pdu()
+        except TimeoutError as error:
+            seconds = peer.connect_timeout_s
+            raise PeerTimeout(f"{peer.words} did not answer the association request within {seconds:g} s") from error
+        except OSError as error:
+            raise AssociationAborted(f"{peer.words} closed the connection on the association request") from error
+        if kind == ASSOCIATE_RJ:
+            raise _rejection(peer, body)
+        if kind != ASSOCIATE_AC:
+            self._unexpected(kind)
+        accept = A_ASSOCIATE_AC()
+        try:
+            accept.decode(body)
+            results = {item.context_id: item for item in accept.presentation_context if item.result == 0}
+            limit = accept.user_information.maximum_length or 0 if accept.user_information else 0
+        except Exception as error:  # pynetdicom raises whatever the bytes lead to
+            raise ProtocolError(f"{peer.words} sent an association acceptance that cannot be read") from error
+        room = min(limit or peer.max_pdu_bytes, MOST_SEND_PDU)
+        self._chunk = max(room - PDV_HEAD, 1) & ~1 or 2
+        return {
+            context: number
+            for number, context in _numbered(wanted)
+            if number in results and results[number].transfer_syntax in (context.transfer_syntax, None, "")
+        }
+
+    def _send_command(self, context: int, encoded: bytes) -> None:
+        for start in range(0, len(encoded), self._chunk):
+            part = encoded[start : start + self._chunk]
+            last = LAST if start + self._chunk >= len(encoded) else 0
+            self._socket.sendall(_p_data_head(context, COMMAND | last, len(part)) + part)
+
+    def _send_data(self, context: int, data: BinaryIO) -> None:
+        part = data.read(self._chunk)
+        while True:
+            following = data.read(self._chunk)
+            head = _p_data_head(context, 0 if following else LAST, len(part))
+            self._socket.sendall(head + part)
+            if not following:
+                return
+            part = following
+
+    def _read_response(self) -> Dataset:
+        encoded = bytearray()
+        while True:
+            kind, body = self._read_pdu()
+            if kind != P_DATA:
+                self._unexpected(kind)
+            at = 6
+            while at + PDV_HEAD <= len(body):
+                length, _, control = struct.unpack_from(">LBB", body, at)
+                if not control & COMMAND or len(encoded) + length > MOST_COMMAND_BYTES:
+                    raise ProtocolError(f"{self.peer.words} answered with something other than a command set")
+                encoded += body[at + PDV_HEAD : at + 4 + length]
+                at += 4 + length
+                if control & LAST:
+                    return self._decoded(bytes(encoded))
+
+    def _decoded(self, encoded: bytes) -> Dataset:
+        try:
+            response = decode(BytesIO(encoded), True, True)
+            answers = int(response.MessageIDBeingRespondedTo)
+            _ = int(response.Status)
+        except Exception as error:  # pydicom raises whatever the bytes lead to
+            raise ProtocolError(f"{self.peer.words} sent a response that cannot be read") from error
+        if answers != self._message_id:
+            raise ProtocolError(f"{self.peer.words} answered message {answers}, not {self._message_id}")
+        return response
+
+    def _read_pdu(self) -> tuple[int, bytes]:
+        head = self._read(6)
+        kind, length = head[0], int.from_bytes(head[2:], "big")
+        if length > max(self.peer.max_pdu_bytes, MOST_COMMAND_BYTES):
+            raise ProtocolError(f"{self.peer.words} sent a PDU of {length} bytes")
+        return kind, head + self._read(length)
+
+    def _read(self, length: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < length:
+            part = self._socket.recv(min(length - len(parts), 1 << 18))
+            if not part:
+                raise ConnectionResetError("closed by the other side")
+            parts += part
+        return bytes(parts)
+
+    def _unexpected(self, kind: int) -> NoReturn:
+        if kind == ABORT:
+            raise AssociationAborted(f"{self.peer.words} aborted the association")
+        if kind == RELEASE_RQ:
+            raise AssociationAborted(f"{self.peer.words} released the association while a request was open")
+        raise ProtocolError(f"{self.peer.words} sent a PDU of type {kind} out of turn")
+
+    def _why_broken(self, error: OSError) -> DimseError:
+        """A peer that aborts while we are sending is heard only after the sending failed."""
+        try:
+            self._socket.settimeout(0.5)
+            kind, _ = self._read_pdu()
+        except (OSError, DimseError):
+            return AssociationAborted(f"the connection to {self.peer.words} broke: {error.strerror or error}")
+        if kind == ABORT:
+            return AssociationAborted(f"{self.peer.words} aborted the association")
+        return AssociationAborted(f"{self.peer.words} closed the association while data was being sent")
+
+
+def _numbered(contexts: Sequence[Context]) -> list[tuple[int, Context]]:
+    return [(2 * index + 1, context) for index, context in enumerate(contexts)]
+
+
+def _associate_rq(peer: Peer, contexts: Sequence[Context]) -> bytes:
+    proposed = []
+    for number, context in _numbered(contexts):
+        item = build_context(context.sop_class, context.transfer_syntax)
+        item.context_id = number
+        proposed.append(item)
+    primitive = A_ASSOCIATE()
+    primitive.application_context_name = APPLICATION_CONTEXT
+    primitive.calling_ae_title = peer.calling_ae
+    primitive.called_ae_title = peer.ae_title
+    primitive.presentation_context_definition_list = proposed
+    length = MaximumLengthNotification()
+    length.maximum_length_received = peer.max_pdu_bytes
+    implementation = ImplementationClassUIDNotification()
+    implementation.implementation_class_uid = IMPLEMENTATION_UID
+    version = ImplementationVersionNameNotification()
+    version.implementation_version_name = IMPLEMENTATION_VERSION
+    primitive.user_information = [length, implementation, version]
+    request = A_ASSOCIATE_RQ()
+    request.from_primitive(primitive)
+    return request.encode()
+
+
+def _rejection(peer: Peer, body: bytes) -> AssociationRejected:
+    reject = A_ASSOCIATE_RJ()
+    reject.decode(body)
+    source, code = reject.source or 0, reject.reason_diagnostic or 0
+    known = REASONS.get((source, code), f"reason {source}.{code}")
+    reason = known.format(calling=peer.calling_ae, called=peer.ae_title)
+    when = "for now" if reject.result == REJECT_TRANSIENT else "for good"
+    return AssociationRejected(f"{peer.words} rejected the association {when}: {reason}")
+
+
+def _abort_pdu() -> bytes:
+    abort = A_ABORT_RQ()
+    abort.source = 0x00
+    abort.reason_diagnostic = 0x00
+    return abort.encode()
+
+
+def _ui(element: int, uid: str) -> bytes:
+    value = uid.encode("ascii", "replace")
+    value += b"\0" * (len(value) % 2)
+    return struct.pack("<HHL", 0, element, len(value)) + value
+
+
+def _us(element: int, number: int) -> bytes:
+    return struct.pack("<HHLH", 0, element, 2, number)
+
+
+def _p_data_head(context: int, control: int, length: int) -> bytes:
+    return struct.pack(">BBLLBB", P_DATA, 0, length + PDV_HEAD, length + 2, context, control)

@@ -1,0 +1,212 @@
+"""C-STORE and C-ECHO as a user of a peer's service.
+
+References
+----------
+DICOM PS3.4 B.2 (Storage, statuses in B.2.3), PS3.7 9.1.1, 9.1.5 and annex C (statuses).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from pydicom import Dataset, dcmread
+from pydicom.uid import ImplicitVRLittleEndian
+
+from integration.dimse.association import MOST_CONTEXTS, Association, Command, Context
+from integration.dimse.errors import ContextRefused, DimseError, ProtocolError, StoreRefused, Unsendable
+from integration.dimse.part10 import Sendable, read_sendable
+from integration.dimse.peer import Peer
+
+VERIFICATION: Final = "1.2.840.10008.1.1"
+ECHO_RQ, STORE_RQ = 0x0030, 0x0001
+WARNINGS: Final = {
+    0xB000: "coercion of data elements",
+    0xB006: "elements discarded",
+    0xB007: "data set does not match SOP class",
+    0x0107: "attribute list error",
+    0x0116: "attribute value out of range",
+}
+IN_MEMORY_BYTES = 64 << 20  # a re-encoded data set larger than this goes through a file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one file."""
+
+    path: Path
+    error: DimseError | None = None  # None: the peer has it
+    status: int | None = None  # of the C-STORE response; None: there was none
+    note: str | None = None  # what the peer remarked while accepting it
+
+    @property
+    def accepted(self) -> bool:
+        return self.error is None
+
+
+def echo(peer: Peer) -> None:
+    """Ask a peer whether it is there (C-ECHO).
+
+    Raises
+    ------
+    DimseError
+        It is not, or it does not answer with success.
+    """
+    context = Context(VERIFICATION, str(ImplicitVRLittleEndian))
+    with Association(peer, [context]) as assoc:
+        number = assoc.accepted.get(context)
+        if number is None:
+            raise ContextRefused(f"{peer.words} does not take the Verification SOP class")
+        status = int(assoc.request(number, Command(field=ECHO_RQ, sop_class=VERIFICATION)).Status)
+        if status:
+            raise ProtocolError(f"{peer.words} answered C-ECHO with status 0x{status:04X}")
+
+
+def store(paths: Sequence[Path], peer: Peer) -> Iterator[Outcome]:
+    """Send DICOM files to a peer, in order, over one association where that goes well.
+
+    The data sets go out as they lie in the files, in chunks; none is held in memory whole. Only an uncompressed
+    file to a peer that takes the other little-endian encoding alone is re-encoded. When the association breaks at a
+    file, that file's outcome says so and the files after it go over a new one.
+
+    Parameters
+    ----------
+    paths
+        DICOM files with File Meta Information.
+    peer
+        Where to.
+
+    Yields
+    ------
+    Outcome
+        One for each path, as soon as it is known; errors are in the outcomes, none is raised.
+    """
+    waiting: deque[Sendable] = deque()
+    for path in paths:
+        try:
+            waiting.append(read_sendable(path))
+        except Unsendable as error:
+            yield Outcome(path=path, error=error)
+    while waiting:
+        batch, contexts = _first_batch(waiting)
+        try:
+            with Association(peer, contexts) as assoc:
+                for item in batch:
+                    yield from _store_next(assoc, item, waiting)
+        except _Broken as broken:
+            yield broken.outcome
+        except DimseError as error:
+            # No association at all: it would be the same for every file.
+            while waiting:
+                yield Outcome(path=waiting.popleft().path, error=error)
+
+
+class _Broken(Exception):
+    """The association ended at a file; carries the file's outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(str(outcome.error))
+        self.outcome = outcome
+
+
+def _first_batch(waiting: Iterable[Sendable]) -> tuple[list[Sendable], list[Context]]:
+    """As many of the files as one association has presentation contexts for."""
+    batch: list[Sendable] = []
+    contexts: dict[Context, None] = {}
+    for item in waiting:
+        grown = {**contexts, **dict.fromkeys(item.contexts)}
+        if len(grown) > MOST_CONTEXTS:
+            break
+        batch.append(item)
+        contexts = grown
+    return batch, list(contexts)
+
+
+def _store_next(assoc: Association, item: Sendable, waiting: deque[Sendable]) -> Iterator[Outcome]:
+    try:
+        outcome = _store_one(assoc, item)
+    except (ContextRefused, StoreRefused, Unsendable) as error:
+        outcome = Outcome(path=item.path, error=error, status=getattr(error, "status", None))
+    except DimseError as error:
+        waiting.popleft()
+        raise _Broken(Outcome(path=item.path, error=error)) from error
+    waiting.popleft()
+    yield outcome
+
+
+def _store_one(assoc: Association, item: Sendable) -> Outcome:
+    context = next((context for context in item.contexts if context in assoc.accepted), None)
+    if context is None:
+        raise ContextRefused(
+            f"{assoc.peer.words} takes no presentation context for SOP class {item.sop_class_uid} "
+            f"in transfer syntax {item.transfer_syntax}"
+        )
+    command = Command(field=STORE_RQ, sop_class=item.sop_class_uid, sop_instance=item.sop_instance_uid)
+    with _data_set(item, context.transfer_syntax) as data:
+        response = assoc.request(assoc.accepted[context], command, data)
+    return _judged(item.path, assoc.peer, response)
+
+
+def _judged(path: Path, peer: Peer, response: Dataset) -> Outcome:
+    status = int(response.Status)
+    comment = str(response.get("ErrorComment", "") or "")
+    said = f" ({comment})" if comment else ""
+    if status == 0:
+        return Outcome(path=path, status=status)
+    if status in WARNINGS or 0xB000 <= status <= 0xBFFF:
+        return Outcome(path=path, status=status, note=f"0x{status:04X} {WARNINGS.get(status, 'warning')}{said}")
+    raise StoreRefused(
+        f"{peer.words} refused the object with status 0x{status:04X}, {_meaning(status)}{said}",
+        status=status,
+        retryable=not _final(status),
+    )
+
+
+def _final(status: int) -> bool:
+    """Whether the object itself is at fault, so that sending it again cannot help (PS3.4 table B.2-1)."""
+    return 0xA900 <= status <= 0xA9FF or 0xC000 <= status <= 0xCFFF or status in (0x0117, 0x0122)
+
+
+def _meaning(status: int) -> str:
+    if 0xA700 <= status <= 0xA7FF:
+        return "out of resources"
+    if 0xA900 <= status <= 0xA9FF:
+        return "data set does not match SOP class"
+    if 0xC000 <= status <= 0xCFFF:
+        return "cannot understand"
+    known = {0x0122: "SOP class not supported", 0x0124: "not authorized", 0x0110: "processing failure"}
+    return known.get(status, "failure")
+
+
+@contextmanager
+def _data_set(item: Sendable, transfer_syntax: str) -> Iterator[BinaryIO]:
+    """The data set as a stream, in the encoding that was agreed."""
+    try:
+        file = item.path.open("rb")
+    except OSError as error:
+        raise Unsendable(f"the file cannot be read: {error.strerror or error}") from error
+    with file:
+        if transfer_syntax != item.transfer_syntax:
+            with _re_encoded(file, implicit=transfer_syntax == ImplicitVRLittleEndian) as stream:
+                yield stream
+            return
+        file.seek(item.offset)
+        yield file
+
+
+@contextmanager
+def _re_encoded(file: BinaryIO, *, implicit: bool) -> Iterator[BinaryIO]:
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as spool:
+        try:
+            plain = Dataset()
+            plain.update(dcmread(file))
+            plain.save_as(spool, implicit_vr=implicit, little_endian=True)
+            spool.seek(0)
+        except Exception as error:  # pydicom raises whatever the bytes lead to
+            raise Unsendable("the data set cannot be re-encoded for the peer") from error
+        yield spool  # type: ignore[misc]
