@@ -1,0 +1,47 @@
+"""The closed sets of words that the tables hold."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class StudyState(StrEnum):
+    """Whether we believe that the exam is complete."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Signal(StrEnum):
+    """What made us believe that an exam is complete, strongest first."""
+
+    MPPS = "mpps"  # N-SET COMPLETED naming the instances
+    IAN = "ian"  # Instance Availability Notification
+    COMMITMENT = "commitment"  # a storage commitment request naming the instances
+    API = "api"  # a call of the HTTP interface or of the command line
+    QUIET = "quiet"  # nothing came for study_quiet_s
+
+    @property
+    def strength(self) -> int:
+        """Larger is stronger."""
+        return -list(Signal).index(self)
+
+
+class JobState(StrEnum):
+    """Where a job is on its way."""
+
+    READY = "ready"
+    LEASED = "leased"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery is on its way."""
+
+    READY = "ready"
+    LEASED = "leased"
+    ACCEPTED = "accepted"  # the destination answered Success
+    COMMITTED = "committed"  # the destination took responsibility for safekeeping
+    FAILED = "failed"

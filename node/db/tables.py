@@ -1,0 +1,186 @@
+"""The tables. The instances' files are the record; `instance`, `study` and `revision` are an index over them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from node.config.sections import Mode, Priority
+from node.db.columns import Utc, words
+from node.db.states import DeliveryState, JobState, Signal, StudyState
+
+UID = sa.String(64)
+DIGEST = sa.String(64)  # SHA-256, hexadecimal
+PLACE = sa.String(1024)
+# SQLite counts up only a column that is declared INTEGER.
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+study = sa.Table(
+    "study",
+    metadata,
+    sa.Column("uid", UID, primary_key=True),
+    sa.Column("state", words(StudyState), nullable=False),
+    sa.Column("first_received_at", Utc, nullable=False),
+    sa.Column("last_received_at", Utc, nullable=False),
+    sa.Column("quiet_until", Utc, nullable=False),
+    sa.Column("signal", words(Signal)),  # a belief, stronger than the timer, that waits for the study to be closed
+    sa.Column("signal_at", Utc),
+    sa.Column("conflict", sa.Boolean, nullable=False),  # one UID came with two contents
+    sa.Index("ix_study_state_quiet_until", "state", "quiet_until"),
+    sa.Index("ix_study_last_received_at", "last_received_at"),
+)
+
+instance = sa.Table(
+    "instance",
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("sop_instance_uid", UID, nullable=False),
+    sa.Column("study_uid", UID, sa.ForeignKey("study.uid"), nullable=False),
+    sa.Column("series_uid", UID, nullable=False),
+    sa.Column("sop_class", UID, nullable=False),
+    sa.Column("transfer_syntax", UID, nullable=False),
+    sa.Column("path", PLACE, nullable=False),  # below the archive's root
+    sa.Column("sha256", DIGEST, nullable=False),  # of the data set without preamble and file meta
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("calling_ae", sa.String(16), nullable=False),
+    sa.Column("called_ae", sa.String(16), nullable=False),
+    sa.Column("received_at", Utc, nullable=False),
+    sa.Column("conflict", sa.Boolean, nullable=False),  # not the first content under its UID; no job sees it
+    sa.UniqueConstraint("sop_instance_uid", "sha256"),
+    sa.Index("ix_instance_study_uid", "study_uid"),
+)
+
+revision = sa.Table(
+    "revision",
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("study_uid", UID, sa.ForeignKey("study.uid"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),  # from 1
+    sa.Column("inputs_digest", DIGEST, nullable=False),
+    sa.Column("closed_by", words(Signal), nullable=False),
+    sa.Column("closed_at", Utc, nullable=False),
+    sa.Column("conflict", sa.Boolean, nullable=False),
+    sa.Column("routed_at", Utc),  # null until its jobs stand in `job`
+    sa.UniqueConstraint("study_uid", "number"),
+    sa.Index("ix_revision_routed_at", "routed_at"),
+)
+
+revision_instance = sa.Table(
+    "revision_instance",
+    metadata,
+    sa.Column("revision_id", KEY, sa.ForeignKey("revision.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("instance_id", KEY, sa.ForeignKey("instance.id"), primary_key=True),
+    sa.Index("ix_revision_instance_instance_id", "instance_id"),
+)
+
+job = sa.Table(
+    "job",
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("identity", DIGEST, nullable=False, unique=True),
+    sa.Column("revision_id", KEY, sa.ForeignKey("revision.id"), nullable=False),
+    sa.Column("route", sa.String(64), nullable=False),
+    sa.Column("task", sa.String(64), nullable=False),
+    sa.Column("package_digest", DIGEST, nullable=False),
+    sa.Column("mode", words(Mode), nullable=False),
+    sa.Column("priority", words(Priority), nullable=False),
+    sa.Column("send_to", sa.JSON, nullable=False),  # names of peers
+    sa.Column("state", words(JobState), nullable=False),
+    sa.Column("turn_at", Utc, nullable=False),  # creation, later by priority: who goes first, with aging
+    sa.Column("claims", sa.Integer, nullable=False),  # claims ever; tells a lease from an earlier one of the same job
+    sa.Column("attempt", sa.Integer, nullable=False),  # claims that count against max_attempts
+    sa.Column("not_before", Utc, nullable=False),
+    sa.Column("lease_owner", sa.String(128)),
+    sa.Column("lease_until", Utc),
+    sa.Column("error_code", sa.String(64)),
+    sa.Column("error", sa.Text),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("claimed_first_at", Utc),  # the time written into results, so that a replay writes the same bytes
+    sa.Column("finished_at", Utc),
+    sa.CheckConstraint("(state = 'leased') = (lease_owner IS NOT NULL)", name="leased_has_owner"),
+    sa.Index("ix_job_state_turn_at", "state", "turn_at"),
+    sa.Index("ix_job_state_lease_until", "state", "lease_until"),
+    sa.Index("ix_job_revision_id", "revision_id"),
+)
+
+job_instance = sa.Table(
+    "job_instance",
+    metadata,
+    sa.Column("job_id", KEY, sa.ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("instance_id", KEY, sa.ForeignKey("instance.id"), primary_key=True),
+    sa.Index("ix_job_instance_instance_id", "instance_id"),
+)
+
+result = sa.Table(
+    "result",
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("job_id", KEY, sa.ForeignKey("job.id"), nullable=False),
+    sa.Column("sop_instance_uid", UID, nullable=False, unique=True),
+    sa.Column("sop_class", UID, nullable=False),
+    sa.Column("study_uid", UID, nullable=False),
+    sa.Column("series_uid", UID, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),  # SEG, SR, SR-TEXT, SC
+    sa.Column("path", PLACE, nullable=False),
+    sa.Column("sha256", DIGEST, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Index("ix_result_job_id", "job_id"),
+    sa.Index("ix_result_study_uid", "study_uid"),
+)
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("result_id", KEY, sa.ForeignKey("result.id"), nullable=False),
+    sa.Column("destination", sa.String(64), nullable=False),
+    sa.Column("state", words(DeliveryState), nullable=False),
+    sa.Column("claims", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("not_before", Utc, nullable=False),
+    sa.Column("lease_owner", sa.String(128)),
+    sa.Column("lease_until", Utc),
+    sa.Column("error_code", sa.String(64)),
+    sa.Column("error", sa.Text),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("accepted_at", Utc),
+    sa.Column("committed_at", Utc),
+    sa.CheckConstraint("(state = 'leased') = (lease_owner IS NOT NULL)", name="leased_has_owner"),
+    sa.UniqueConstraint("result_id", "destination"),
+    sa.Index("ix_delivery_destination_state_not_before", "destination", "state", "not_before"),
+    sa.Index("ix_delivery_state_lease_until", "state", "lease_until"),
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("who", sa.String(128), nullable=False),
+    sa.Column("what", sa.String(64), nullable=False),
+    sa.Column("object_kind", sa.String(16), nullable=False),
+    sa.Column("object_key", sa.String(64), nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Index("ix_event_object_kind_object_key", "object_kind", "object_key"),
+    sa.Index("ix_event_at", "at"),
+)
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("result_id", KEY, sa.ForeignKey("result.id"), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("by", sa.String(128), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Index("ix_feedback_result_id", "result_id"),
+)

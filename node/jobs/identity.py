@@ -1,0 +1,19 @@
+"""What makes two jobs the same job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from node.config import Route
+
+
+def job_identity(*, inputs_digest: str, package_digest: str, route_digest: str) -> str:
+    """The identity of a job: SHA-256 of its selected inputs, its package and its route's settings, hexadecimal."""
+    return hashlib.sha256(f"{inputs_digest}\n{package_digest}\n{route_digest}\n".encode("ascii")).hexdigest()
+
+
+def route_digest(route: Route) -> str:
+    """SHA-256 of a route's settings, hexadecimal; the priority stays out, for it changes nothing in the results."""
+    settings = route.model_dump(mode="json", exclude={"priority"})
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode("utf-8")).hexdigest()

@@ -1,0 +1,101 @@
+"""Jobs, results and deliveries as plain data: what goes into the queue and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from node.config import Mode, Priority
+from node.db import DeliveryState, JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A job that routing wants: one route's task on the images that it selected."""
+
+    route: str
+    task: str
+    package_digest: str
+    route_digest: str  # `identity.route_digest`
+    instance_ids: tuple[int, ...]  # StoredInstance.id, all of one revision
+    mode: Mode = Mode.ACTIVE
+    priority: Priority = Priority.ROUTINE
+    send_to: tuple[str, ...] = ()  # names of peers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it stood when it was read."""
+
+    id: int
+    identity: str  # SHA-256, hexadecimal; result UIDs are derived from it
+    study_uid: str
+    revision_id: int
+    revision_number: int
+    route: str
+    task: str
+    package_digest: str
+    mode: Mode
+    priority: Priority
+    send_to: tuple[str, ...]
+    state: JobState
+    claims: int  # claims ever
+    attempt: int  # claims that count against max_attempts
+    not_before: datetime
+    lease_owner: str | None
+    lease_until: datetime | None
+    error_code: str | None
+    error: str | None  # why the last attempt failed, in words
+    created_at: datetime
+    claimed_first_at: datetime | None  # goes into results as their time, so that a replay writes the same bytes
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewResult:
+    """A result object that a worker has written and synced."""
+
+    sop_instance_uid: str
+    sop_class: str
+    study_uid: str
+    series_uid: str
+    role: str  # SEG, SR, SR-TEXT, SC
+    path: str  # below the results folder
+    sha256: str  # of the whole file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(NewResult):
+    """A row of the table of results."""
+
+    id: int
+    job_id: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One result on its way to one destination, with what is needed to send it."""
+
+    id: int
+    result_id: int
+    job_id: int
+    destination: str
+    sop_instance_uid: str
+    sop_class: str
+    study_uid: str
+    series_uid: str
+    role: str
+    path: str
+    sha256: str
+    state: DeliveryState
+    claims: int
+    attempt: int
+    not_before: datetime
+    lease_owner: str | None
+    lease_until: datetime | None
+    error_code: str | None
+    error: str | None
+    created_at: datetime
+    accepted_at: datetime | None
+    committed_at: datetime | None
