@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from node.archive.durable import FolderSync
-from node.archive.errors import from_os_error
+from node.archive.errors import ArchiveError, from_os_error
 from node.archive.filemeta import FileMeta
 from node.archive.space import FreeSpace
 
@@ -47,7 +47,11 @@ class Receipt:
         self._next_check = SPACE_CHECK_BYTES
         self._written_back = 0
         self._descriptor = self._open()
-        self.write(meta.encode())
+        try:
+            self.write(meta.encode())
+        except ArchiveError:
+            self.abort()
+            raise
 
     def _open(self) -> int:
         try:
@@ -61,7 +65,7 @@ class Receipt:
             raise from_os_error(error, "lock a file for a received instance") from error
         return descriptor
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, piece: bytes | bytearray | memoryview) -> None:
         """Append bytes.
 
         Raises
