@@ -93,8 +93,10 @@ class Archive:
         """Remove what killed processes left half received; returns how many files that were."""
         return remove_stale_parts(self._incoming)
 
-    def file_away(self, path: Path) -> StoredFile:
-        """Move a received file to its place.
+    def file_away(self, path: Path, *, keep: bool = False) -> StoredFile:
+        """Move a received file to its place; with `keep` it stays in `incoming` too, until `forget`.
+
+        Kept until its index row is committed, a file cannot fall between the archive and the index.
 
         Safe to repeat after a kill at any point. The very same data set filed before leaves one file, and
         `already_there` is set; the same UID with other bytes gets a file of its own.
@@ -114,7 +116,7 @@ class Archive:
             self._set_aside(path, str(fault))
             raise Unfileable(f"a received file was put in quarantine: {fault}") from fault
         try:
-            return self._move(found)
+            return self._move(found, keep=keep)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -124,16 +126,24 @@ class Archive:
         """Give back what the archive holds open."""
         self._incoming_sync.close()
 
-    def _move(self, found: StoredFile) -> StoredFile:
+    def forget(self, path: Path) -> None:
+        """Remove from `incoming` a file that was filed away with `keep`; harmless when repeated."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise from_os_error(error, "remove a filed instance from the incoming folder") from error
+
+    def _move(self, found: StoredFile, *, keep: bool) -> StoredFile:
         for digest_characters in (DIGEST_CHARACTERS, FULL_DIGEST_CHARACTERS):
             target = self._instances / place_of(found, digest_characters)
             if not target.exists():
                 make_folders(target.parent)
-                os.rename(found.path, target)
+                (os.link if keep else os.rename)(found.path, target)
                 sync_folder(target.parent)
                 return replace(found, path=target)
             if digest_of(target) == found.sha256:
-                found.path.unlink()
+                if not keep:
+                    found.path.unlink()
                 return replace(found, path=target, already_there=True)
         raise AssertionError("two different data sets share a SHA-256")
 
