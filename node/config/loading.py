@@ -66,7 +66,9 @@ def _order(fault: Any) -> tuple[str, int]:  # noqa: ANN401 - a Fault; sorted onl
 
 def _validate(source: Source, base: Path) -> Settings | None:
     try:
-        return Settings.model_validate(source.data, context={"base": base})
+        settings = Settings.model_validate(source.data, context={"base": base})
+        settings._places.update(source.places)
+        return settings
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             path = _key_path(detail["loc"], source)

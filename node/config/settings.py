@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from node.config.sections import (
     Http,
@@ -50,12 +50,20 @@ class Settings(Section):
     outbox: Outbox = Field(default=Outbox(), description="Leases and retries of deliveries.")
     results: Results = Field(default=Results(), description="What result objects say and how.")
     logs: Logs = Field(default=Logs(), description="Logging.")
+    _places: dict[tuple[str | int, ...], str] = PrivateAttr(default_factory=dict)  # where each key was written
 
     @model_validator(mode="before")
     @classmethod
     def _fill(cls, given: Any) -> Any:  # noqa: ANN401 - what a before validator gets and gives is not typed yet
         """Fill in what follows from other keys, so that moving `data_dir` moves everything under it."""
         return with_defaults(given) if isinstance(given, dict) else given
+
+    def place(self, path: tuple[str | int, ...]) -> str:
+        """Where a key was written, or the nearest key above it, for faults that show after loading."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._places:
+                return self._places[path[:length]]
+        return "the defaults"
 
     @property
     def data_dir(self) -> Path:
