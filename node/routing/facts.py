@@ -1,0 +1,116 @@
+"""What routing knows of an instance, and how conditions see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pydicom import Dataset, dcmread
+
+from node.routing.condition import VIEW
+from node.routing.values import Value, merged, values_of
+
+OUR_NAME: Final = "echocare-node"  # Manufacturer of everything that this node makes
+OUR_ROOT: Final = "2.25."
+US = "1.2.840.10008.5.1.4.1.1."
+IMAGE_CLASSES: Final = frozenset(
+    US + end
+    for end in (
+        "6",  # Ultrasound Image, retired
+        "6.1",  # Ultrasound Image
+        "6.2",  # Enhanced US Volume
+        "3",  # Ultrasound Multi-frame Image, retired
+        "3.1",  # Ultrasound Multi-frame Image
+        "7",  # Secondary Capture Image
+        "7.1",
+        "7.2",
+        "7.3",
+        "7.4",  # Multi-frame Secondary Capture: single bit, grayscale byte, grayscale word, true colour
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InstanceFacts:
+    """One received instance, as far as routing cares."""
+
+    id: int  # StoredInstance.id; any number that tells instances apart in a dry run
+    sop_instance_uid: str
+    sop_class_uid: str
+    study_uid: str
+    series_uid: str
+    calling_ae: str = ""
+    called_ae: str = ""
+    header: Dataset = field(default_factory=Dataset)  # without pixel data; empty when it cannot be read
+
+    @property
+    def not_an_input(self) -> str | None:
+        """Why no task ever looks at this instance, in words; None for an image."""
+        if _is_ours(self.header):
+            return "it is a result that this node made"
+        if self.sop_class_uid not in IMAGE_CLASSES:
+            return "it is not an image that tasks can read"
+        return None
+
+
+def read_header(path: Path) -> Dataset:
+    """Everything before the pixels; an empty data set when the file cannot be read at all.
+
+    A study's routing must not stop at one bad file: what is missing is empty to the conditions, and the job, if a
+    rule still takes the image, ends with the reason.
+    """
+    try:
+        return dcmread(path, stop_before_pixels=True, force=True)
+    except Exception:  # pydicom raises whatever the bytes lead to  # noqa: BLE001
+        return Dataset()
+
+
+def contexts(instances: Sequence[InstanceFacts], keywords: Iterable[str]) -> dict[int, dict[str, Value]]:
+    """What conditions see of each instance of a study, by the instance's id.
+
+    `series` and `study` show an attribute as the first instance of the series or study has it, by SOP Instance UID,
+    and count their members: SOP Instance UIDs order them, so that the order of arrival never matters.
+    """
+    names = tuple(keywords)
+    ordered = sorted(instances, key=lambda facts: (facts.sop_instance_uid, facts.id))
+    own = {facts.id: values_of(facts.header, names) for facts in ordered}
+    series: dict[str, dict[str, Value]] = {}
+    study: dict[str, dict[str, Value]] = {}
+    for facts in ordered:
+        for group, key in ((series, facts.series_uid), (study, facts.study_uid)):
+            group[key] = merged(group[key], own[facts.id]) if key in group else dict(own[facts.id])
+    for facts in ordered:
+        _count(series[facts.series_uid], [other for other in ordered if other.series_uid == facts.series_uid])
+        _count(study[facts.study_uid], [other for other in ordered if other.study_uid == facts.study_uid])
+    return {
+        facts.id: {
+            "instance": own[facts.id],
+            "series": series[facts.series_uid],
+            "study": study[facts.study_uid],
+            "calling_ae": facts.calling_ae,
+            "called_ae": facts.called_ae,
+            "view": dict(VIEW),
+        }
+        for facts in ordered
+    }
+
+
+def _count(values: dict[str, Value], members: Sequence[InstanceFacts]) -> None:
+    """Fill in what only the whole series or study can say (PS3.4 C.3.4), where a condition asks for it."""
+    counted: Mapping[str, Value] = {
+        "ModalitiesInStudy": [*sorted({str(facts.header.get("Modality", "") or "") for facts in members} - {""})],
+        "SOPClassesInStudy": [*sorted({facts.sop_class_uid for facts in members})],
+        "NumberOfStudyRelatedInstances": len(members),
+        "NumberOfStudyRelatedSeries": len({facts.series_uid for facts in members}),
+        "NumberOfSeriesRelatedInstances": len(members),
+    }
+    values.update({name: value for name, value in counted.items() if name in values})
+
+
+def _is_ours(header: Dataset) -> bool:
+    if str(header.get("Manufacturer", "") or "").strip() == OUR_NAME:
+        return True
+    contributors = header.get("ContributingEquipmentSequence") or ()
+    return any(str(item.get("Manufacturer", "") or "").strip() == OUR_NAME for item in contributors)
