@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from integration.dimse import Peer
@@ -33,7 +34,8 @@ def write_object(path: Path, *, megabytes: float = 0.01, transfer_syntax: str = 
     ds.HighBit, ds.PixelRepresentation = 7, 0
     ds.Columns = 512
     ds.Rows = max(1, int(megabytes * 1e6 / 512))
-    ds.PixelData = np.random.default_rng(3).integers(0, 256, (ds.Rows, 512), np.uint8).tobytes()
+    pixels = np.random.default_rng(3).integers(0, 256, (ds.Rows, 512), np.uint8).tobytes()
+    ds.PixelData = encapsulate([pixels]) if ds.file_meta.TransferSyntaxUID.is_compressed else pixels
     ds.save_as(path, enforce_file_format=True)
     return path
 
