@@ -20,6 +20,7 @@ from node.jobs.leases import (
     end,
     expire,
     give_up_or_wait,
+    nobody,
     release,
     renew,
 )
@@ -156,10 +157,23 @@ def retry_delivery(engine: sa.Engine, key: int, *, who: str, now: datetime) -> N
         command(connection, DELIVERY, key, Step.RETRY, (who, now), fresh)
 
 
-def expire_delivery_leases(engine: sa.Engine, now: datetime, *, policy: Outbox) -> int:
-    """Give back deliveries whose sender sends no heartbeat; how many there were."""
+def hasten_deliveries(engine: sa.Engine, destination: str, now: datetime) -> int:
+    """Let what waits out its backoff for one destination go at once, because it is back; how many there were."""
+    waiting = (
+        delivery.c.destination == destination,
+        delivery.c.state == DeliveryState.READY,
+        delivery.c.not_before > now,
+    )
     with write(engine) as connection:
-        return expire(connection, DELIVERY, now, policy)
+        return connection.execute(delivery.update().where(*waiting).values(not_before=now)).rowcount
+
+
+def expire_delivery_leases(
+    engine: sa.Engine, now: datetime, *, policy: Outbox, gone: Callable[[str], bool] = nobody
+) -> int:
+    """Give back deliveries whose sender sends no heartbeat or is gone; how many there were."""
+    with write(engine) as connection:
+        return expire(connection, DELIVERY, now, policy, gone)
 
 
 def release_delivery_leases(engine: sa.Engine, gone: Callable[[str], bool], now: datetime, *, policy: Outbox) -> int:

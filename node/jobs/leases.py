@@ -178,12 +178,21 @@ class Attempted:
     policy: Jobs | Outbox
 
 
-def expire(connection: sa.Connection, kind: Kind, now: datetime, policy: Jobs | Outbox) -> int:
-    """Give back what nobody has sent a heartbeat for; each counts as a failed attempt."""
+def nobody(_owner: str) -> bool:
+    """For callers that cannot tell whether an owner is gone."""
+    return False
+
+
+def expire(
+    connection: sa.Connection, kind: Kind, now: datetime, policy: Jobs | Outbox, gone: Callable[[str], bool] = nobody
+) -> int:
+    """Give back what nobody has sent a heartbeat for, or whose owner is gone; each counts as a failed attempt."""
     table = kind.table
-    late = sa.select(table).where(table.c.state == "leased", table.c.lease_until <= now)
+    leased = sa.select(table).where(table.c.state == "leased")
     count = 0
-    for row in connection.execute(late.with_for_update(skip_locked=True)).all():
+    for row in connection.execute(leased.with_for_update(skip_locked=True)).all():
+        if row.lease_until > now and not gone(row.lease_owner):
+            continue
         again = row.attempt < policy.max_attempts
         words = "its worker stopped answering: it was killed, ran out of memory, or hangs"
         if not again:

@@ -23,6 +23,7 @@ from node.jobs.leases import (
     end,
     expire,
     give_up_or_wait,
+    nobody,
     release,
     renew,
 )
@@ -294,10 +295,10 @@ def retry(engine: sa.Engine, key: int, *, who: str, now: datetime) -> None:
         command(connection, JOB, key, Step.RETRY, (who, now), fresh)
 
 
-def expire_leases(engine: sa.Engine, now: datetime, *, policy: Jobs) -> int:
-    """Give back jobs whose worker sends no heartbeat; how many there were."""
+def expire_leases(engine: sa.Engine, now: datetime, *, policy: Jobs, gone: Callable[[str], bool] = nobody) -> int:
+    """Give back jobs whose worker sends no heartbeat or is gone; how many there were."""
     with write(engine) as connection:
-        return expire(connection, JOB, now, policy)
+        return expire(connection, JOB, now, policy, gone)
 
 
 def release_leases(engine: sa.Engine, gone: Callable[[str], bool], now: datetime, *, policy: Jobs) -> int:

@@ -44,7 +44,6 @@ DELIVERY_STEPS: Final = MappingProxyType(
         (DeliveryState.LEASED, Step.POSTPONE): DeliveryState.READY,
         (DeliveryState.LEASED, Step.FAIL): DeliveryState.FAILED,
         (DeliveryState.ACCEPTED, Step.COMMIT): DeliveryState.COMMITTED,
-        (DeliveryState.ACCEPTED, Step.FAIL): DeliveryState.FAILED,
         (DeliveryState.FAILED, Step.RETRY): DeliveryState.READY,
     }
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from node.db import connect
 from tests.node.databases import migrated, postgresql_cluster, postgresql_database
 
 
@@ -16,19 +18,47 @@ def cluster() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated_postgresql(cluster: str) -> Iterator[str]:
+    """Name of a database with all tables, to be copied."""
+    with postgresql_database(cluster) as url:
+        migrated(url).dispose()
+        yield str(sa.make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with all tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "node.db"
+    migrated(f"sqlite:///{path}").dispose()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/node.db"
         return
+    with postgresql_database(request.getfixturevalue("cluster")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database of each kind."""
     with ExitStack() as stack:
-        yield stack.enter_context(postgresql_database(request.getfixturevalue("cluster")))
+        if request.param == "sqlite":
+            shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "node.db")
+            yield f"sqlite:///{tmp_path}/node.db"
+        else:
+            template = request.getfixturevalue("migrated_postgresql")
+            yield stack.enter_context(postgresql_database(request.getfixturevalue("cluster"), template))
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
     """A migrated database of each kind."""
-    engine = migrated(database_url)
+    engine = connect(database_url)
     yield engine
     engine.dispose()

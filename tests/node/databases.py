@@ -51,12 +51,12 @@ def postgresql_cluster() -> Iterator[str]:
 
 
 @contextmanager
-def postgresql_database(cluster: str) -> Iterator[str]:
-    """An empty database in the cluster; gives its URL."""
+def postgresql_database(cluster: str, template: str = "template1") -> Iterator[str]:
+    """A database of one's own in the cluster, a copy of a template; gives its URL."""
     name = f"t{uuid.uuid4().hex}"
     admin = sa.create_engine(cluster, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield sa.make_url(cluster).set(database=name).render_as_string(hide_password=False)
     finally:

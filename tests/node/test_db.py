@@ -65,9 +65,9 @@ def test_migrations__words_of_a_column__are_those_of_the_enum(
     assert set(own.split("'")[1::2]) == {member.value for member in kind}
 
 
-def test_migrate__several_at_once__all_succeed(database_url: str) -> None:
+def test_migrate__several_at_once__all_succeed(empty_url: str) -> None:
     def start(_: int) -> str | None:
-        engine = connect(database_url)
+        engine = connect(empty_url)
         migrate(engine)
         with read(engine) as connection:
             current = MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,98 @@
+"""Studies, revisions and jobs for tests, made through the node's own functions."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from node.config import Jobs, Mode, Outbox, Priority
+from node.db import read, write
+from node.jobs import Job, NewResult, Planned, claim, create_jobs
+from node.studies import Arrival, Revision, arrive, close_study, instances_of
+from node.studies.revisions import Signal
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+POLICY = Jobs(max_attempts=3, lease_s=60, heartbeat_s=15, backoff_s=2, backoff_max_s=300, aging_s=600)
+SENDING = Outbox(max_attempts=3, lease_s=60, heartbeat_s=15, backoff_s=2, backoff_max_s=300, batch=10)
+DIGEST = "d" * 64
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+def arrival(study: int = 1, number: int = 1, content: str = "first", at: datetime = NOON) -> Arrival:
+    uid = f"1.2.826.{study}.{number}"
+    sha256 = hashlib.sha256(f"{uid} {content}".encode()).hexdigest()
+    return Arrival(
+        sop_instance_uid=uid,
+        study_uid=f"1.2.826.{study}",
+        series_uid=f"1.2.826.{study}.0",
+        sop_class="1.2.840.10008.5.1.4.1.1.6.1",
+        transfer_syntax="1.2.840.10008.1.2.1",
+        path=f"instances/{sha256[:2]}/{study}/{uid}-{sha256[:12]}.dcm",
+        sha256=sha256,
+        bytes=1000,
+        calling_ae="US1",
+        called_ae="ECHOCARE",
+        received_at=at,
+    )
+
+
+def closed_revision(engine: sa.Engine, study: int = 1, instances: int = 1, at: datetime = NOON) -> Revision:
+    """A study with some instances (numbers from 1), received and closed."""
+    with write(engine) as connection:
+        for number in range(1, instances + 1):
+            arrive(connection, arrival(study, number, at=at), quiet_s=30, now=at)
+        revision = close_study(connection, f"1.2.826.{study}", Signal.QUIET, at)
+    assert revision is not None
+    return revision
+
+
+def plan(engine: sa.Engine, revision: Revision, route: str = "fetal", **changes: object) -> Planned:
+    """A plan of one route on all of a revision's instances."""
+    with read(engine) as connection:
+        ids = tuple(each.id for each in instances_of(connection, revision.id))
+    values = {
+        "route": route,
+        "task": "fetal-head",
+        "package_digest": DIGEST,
+        "route_digest": hashlib.sha256(route.encode()).hexdigest(),
+        "instance_ids": ids,
+        "mode": Mode.ACTIVE,
+        "priority": Priority.ROUTINE,
+        "send_to": ("out",),
+    }
+    return Planned(**{**values, **changes})
+
+
+def enqueue(engine: sa.Engine, *plans: Planned, of: Revision, at: datetime = NOON) -> tuple[int, ...]:
+    with write(engine) as connection:
+        return create_jobs(connection, of, plans, now=at, policy=POLICY)
+
+
+def job(engine: sa.Engine, study: int = 1, at: datetime = NOON, **changes: object) -> int:
+    """A ready job on a study of its own."""
+    revision = closed_revision(engine, study, at=at)
+    (key,) = enqueue(engine, plan(engine, revision, **changes), of=revision, at=at)
+    return key
+
+
+def claimed(engine: sa.Engine, owner: str = "worker-a", at: datetime = NOON) -> Job:
+    (held,) = claim(engine, owner, at, policy=POLICY)
+    return held
+
+
+def new_result(held: Job, role: str = "SR") -> NewResult:
+    uid = f"2.25.{int(hashlib.sha256(f'{held.identity}{role}'.encode()).hexdigest()[:24], 16)}"
+    return NewResult(
+        sop_instance_uid=uid,
+        sop_class="1.2.840.10008.5.1.4.1.1.88.34",
+        study_uid=held.study_uid,
+        series_uid=f"{uid}.1",
+        role=role,
+        path=f"{held.identity}/{role}.dcm",
+        sha256=DIGEST,
+    )
