@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Final, Literal
 
 HASH_CHARACTERS: Final = 12
@@ -52,6 +53,19 @@ def log_context(**keys: str | int | float | None) -> dict[str, dict[str, str | i
             key: hashed(str(value)) if key in HASHED_KEYS else value for key, value in keys.items() if value is not None
         }
     }
+
+
+class Unexpected(Exception):
+    """Stands in a log for an exception whose own words are withheld."""
+
+
+def masked(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """`exc_info` for an unexpected exception: its kind and where it came from, without its words.
+
+    Libraries put attribute values into their messages; the traceback alone leads to the fault.
+    """
+    stand_in = Unexpected(f"{type(error).__module__}.{type(error).__qualname__}, its words are withheld")
+    return Unexpected, stand_in, error.__traceback__
 
 
 class PlainFormatter(logging.Formatter):

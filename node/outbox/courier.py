@@ -1,0 +1,188 @@
+"""One thread for one destination: claims what waits for it, sends it, and writes down what came of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import sqlalchemy as sa
+
+from node.config import Settings
+from node.db import DatabaseUnavailable
+from node.jobs import (
+    Delivery,
+    LeaseLost,
+    accept,
+    claim_deliveries,
+    fail_delivery,
+    hasten_deliveries,
+    heartbeat_delivery,
+    owner_name,
+    put_back,
+)
+from node.jobs.leases import backoff
+from node.logs import log_context, masked
+from node.outbox.senders import Sender, Sent
+from node.wake import Wake
+
+ROLE: Final = "outbox"
+LONGEST_PAUSE_S: Final = 30.0  # between two looks whether a destination is back
+
+_log = logging.getLogger(__name__)
+
+
+class Stop(Protocol):
+    """What ends a role: a threading or a multiprocessing event."""
+
+    def is_set(self) -> bool:
+        """Whether to end."""
+        ...
+
+
+def now_utc() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+class Courier:
+    """Serves one destination until told to stop.
+
+    Parameters
+    ----------
+    settings
+        The node's settings.
+    destination
+        Name of the peer.
+    sender
+        The way there.
+    engine
+        The database.
+    clock
+        Gives the time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        destination: str,
+        sender: Sender,
+        engine: sa.Engine,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        self._settings = settings
+        self._policy = settings.outbox
+        self._destination = destination
+        self._sender = sender
+        self._engine = engine
+        self._clock = clock
+        self._owner = owner_name(f"{ROLE}-{destination}")
+        self._failures = 0  # batches in a row that found the destination down
+        self._database_away = False
+
+    def run(self, stop: Stop) -> None:
+        """Work until stopped; no failure ends it."""
+        with Wake(self._settings.data_dir, ROLE) as wake:
+            while not stop.is_set():
+                try:
+                    busy = self.step()
+                    self._database_answers()
+                except DatabaseUnavailable as error:
+                    self._database_fails(error)
+                    busy = False
+                except Exception as error:  # noqa: BLE001 - a courier outlives whatever happens
+                    about = log_context(destination=self._destination)
+                    _log.error("Delivering failed unexpectedly", exc_info=masked(error), extra=about)
+                    busy = False
+                if self._failures:
+                    self._pause(stop)
+                elif not busy:
+                    wake.wait(self._policy.poll_s)
+
+    def step(self) -> bool:
+        """Send one batch; False when nothing was waiting."""
+        held = claim_deliveries(self._engine, self._destination, self._owner, self._clock(), policy=self._policy)
+        if held:
+            self._send(held)
+        return bool(held)
+
+    def _send(self, held: Sequence[Delivery]) -> None:
+        open_ones = {delivery.id: delivery for delivery in held}
+        beating = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(open_ones, beating), daemon=True)
+        beat.start()
+        down = False
+        try:
+            for sent in self._sender.send(held):
+                self._write_down(sent)
+                open_ones.pop(sent.delivery.id, None)
+                down = down or sent.destination_down
+        finally:
+            beating.set()
+            for delivery in list(open_ones.values()):
+                self._give_back(delivery)
+        self._failures = self._failures + 1 if down else 0
+
+    def _write_down(self, sent: Sent) -> None:
+        delivery, error = sent.delivery, sent.error
+        about = log_context(
+            delivery=delivery.id, job=delivery.job_id, destination=self._destination, attempt=delivery.attempt
+        )
+        try:
+            if error is None:
+                accept(self._engine, delivery, self._clock())
+                if self._failures:
+                    self._back_again()
+                _log.info("Result delivered", extra=about)
+            else:
+                why = (error.code, str(error))
+                state = fail_delivery(
+                    self._engine, delivery, why, retryable=error.retryable, now=self._clock(), policy=self._policy
+                )
+                more = log_context(
+                    delivery=delivery.id, destination=self._destination, code=error.code, state=str(state)
+                )
+                level = logging.DEBUG if self._failures and sent.destination_down else logging.WARNING
+                _log.log(level, "Result not delivered", extra=more)
+        except LeaseLost:
+            _log.warning("Somebody else delivers this result now", extra=about)
+
+    def _back_again(self) -> None:
+        """The first success after the destination was away: what waits out its backoff need not wait any longer."""
+        self._failures = 0
+        count = hasten_deliveries(self._engine, self._destination, self._clock())
+        _log.info("Destination is back", extra=log_context(destination=self._destination, count=count))
+
+    def _give_back(self, delivery: Delivery) -> None:
+        try:
+            put_back(self._engine, delivery, self._clock())
+        except (LeaseLost, DatabaseUnavailable):
+            return  # the lease runs out by itself
+
+    def _beat(self, open_ones: dict[int, Delivery], done: threading.Event) -> None:
+        while not done.wait(self._policy.heartbeat_s):
+            for delivery in list(open_ones.values()):
+                try:
+                    heartbeat_delivery(self._engine, delivery, self._clock(), policy=self._policy)
+                except DatabaseUnavailable:
+                    break
+
+    def _pause(self, stop: Stop) -> None:
+        """Wait longer after each batch that found the destination down."""
+        until = self._clock() + min(backoff(self._failures, self._policy), timedelta(seconds=LONGEST_PAUSE_S))
+        event = threading.Event()
+        while not stop.is_set() and self._clock() < until:
+            event.wait(min(self._policy.poll_s, (until - self._clock()).total_seconds()))
+
+    def _database_fails(self, error: DatabaseUnavailable) -> None:
+        if not self._database_away:
+            self._database_away = True
+            about = log_context(destination=self._destination, reason=str(error))
+            _log.error("Deliveries wait for the database", extra=about)
+
+    def _database_answers(self) -> None:
+        if self._database_away:
+            self._database_away = False
+            _log.info("Deliveries go on", extra=log_context(destination=self._destination))

@@ -1,0 +1,63 @@
+"""All destinations at work, each in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+
+import sqlalchemy as sa
+
+from node.config import Settings
+from node.db import connect
+from node.outbox.courier import ROLE, Courier, Stop
+from node.outbox.senders import sender_for
+from node.wake import Wake
+
+JOIN_S = 15.0
+
+
+class Outbox:
+    """The threads that deliver results.
+
+    Parameters
+    ----------
+    settings
+        The node's settings.
+    engine
+        The database.
+    """
+
+    def __init__(self, settings: Settings, engine: sa.Engine) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start a thread for each configured peer."""
+        for name in self._settings.peers:
+            courier = Courier(self._settings, name, sender_for(self._settings, name), self._engine)
+            thread = threading.Thread(target=courier.run, args=(self._stop,), name=f"outbox-{name}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Let running batches end, within a limit; what is cut off is sent again at the next start."""
+        self._stop.set()
+        with Wake(self._settings.data_dir) as wake:
+            wake.ring(ROLE)
+        for thread in self._threads:
+            thread.join(JOIN_S)
+
+
+def run_outbox(settings: Settings, stop: Stop) -> None:
+    """Deliver results until stopped, in a process that does nothing else."""
+    engine = connect(settings.database)
+    outbox = Outbox(settings, engine)
+    outbox.start()
+    waiting = threading.Event()
+    try:
+        while not stop.is_set():
+            waiting.wait(settings.outbox.poll_s)
+    finally:
+        outbox.stop()
+        engine.dispose()
