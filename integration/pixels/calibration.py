@@ -1,0 +1,345 @@
+"""Millimetres, where the image proves them.
+
+An ultrasound frame may show several regions, each with its own scale or with none that is spatial. A length or an
+area is given only where one region's scale holds for all of its points. Where an instance declares no region at all,
+its Pixel Spacing stands; the moment it declares one, only regions count.
+
+References
+----------
+DICOM PS3.3 C.8.5.5 (US Region Calibration), 10.7.1.3 (Pixel Spacing values), C.7.6.3.1.7 (Pixel Aspect Ratio).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import dist, isclose, isfinite
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Point: TypeAlias = tuple[float, float]
+Spacing: TypeAlias = tuple[float, float]  # mm between rows, mm between columns
+
+MM_PER_CM = 10.0
+CENTIMETRE = 3  # PhysicalUnitsXDirection (0018,6024)
+TWO_DIMENSIONAL = 1  # RegionSpatialFormat (0018,6012)
+_LOW_PRIORITY = 1  # bit 0 of RegionFlags (0018,6016)
+_UNIT_NAMES = {
+    0: "nothing",
+    1: "percent",
+    2: "dB",
+    3: "cm",
+    4: "seconds",
+    5: "hertz",
+    6: "dB/s",
+    7: "cm/s",
+    8: "cm2",
+    9: "cm2/s",
+    10: "cm3",
+    11: "cm3/s",
+    12: "degrees",
+}
+_FORMAT_NAMES = {0: "nothing spatial", 2: "an M-mode trace", 3: "a spectrum", 4: "a wave form", 5: "graphics"}
+
+
+class NotCalibrated(Exception):
+    """No proven scale for these points; the message says why, in words fit for a report."""
+
+    code = "pixels.not-calibrated"
+    retryable = False
+
+
+class Rectangle(Protocol):
+    """Edges are pixel indices, both inclusive."""
+
+    @property
+    def left(self) -> int: ...
+    @property
+    def top(self) -> int: ...
+    @property
+    def right(self) -> int: ...
+    @property
+    def bottom(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """One item of SequenceOfUltrasoundRegions: a rectangle of the frame, and its scale where it has a spatial one.
+
+    Edges are pixel indices, both inclusive; a pixel's centre is at its index.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    mm_per_pixel_x: float | None = None
+    mm_per_pixel_y: float | None = None
+    reason: str | None = None  # why there is no scale, in words for the report
+    data_type: int | None = None  # (0018,6014)
+    spatial_format: int | None = None  # (0018,6012)
+    low_priority: bool = False  # another region owns the pixels they share
+    inside: bool = True  # the rectangle lies in the frame
+
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """mm a pixel along x and y; None where no length is proven."""
+        if self.mm_per_pixel_x is None or self.mm_per_pixel_y is None:
+            return None
+        return self.mm_per_pixel_x, self.mm_per_pixel_y
+
+    def contains(self, point: Point) -> bool:
+        """Whether a point lies on the region's pixels, their outer halves included."""
+        x, y = point
+        return self.left - 0.5 <= x <= self.right + 0.5 and self.top - 0.5 <= y <= self.bottom + 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """All that an instance says about its scale."""
+
+    regions: tuple[Region, ...] = ()
+    spacing: Spacing | None = None  # used only where there are no regions
+    aspect: float = 1.0  # height of a pixel by its width where no scale is known
+    reason: str = "the image declares no ultrasound region and no pixel spacing"  # why there is no spacing
+
+    @classmethod
+    def from_spacing(cls, row_mm: float, column_mm: float) -> Self:
+        """Calibration of a picture without regions.
+
+        Parameters
+        ----------
+        row_mm
+            Distance between the centres of neighbouring rows.
+        column_mm
+            Distance between the centres of neighbouring columns.
+
+        Raises
+        ------
+        ValueError
+            One is not a positive finite number.
+        """
+        if not _proper(row_mm) or not _proper(column_mm):
+            raise ValueError(f"pixel spacing must be two positive numbers of mm, not {row_mm} and {column_mm}")
+        return cls(spacing=(row_mm, column_mm))
+
+    @classmethod
+    def from_dataset(cls, ds: Dataset) -> Self:
+        """Read regions, Pixel Spacing and Pixel Aspect Ratio; what cannot be read gives a reason, never an error."""
+        rows, columns = int(ds.get("Rows", 0) or 0), int(ds.get("Columns", 0) or 0)
+        try:
+            items = list(ds.get("SequenceOfUltrasoundRegions") or ())
+        except Exception:  # noqa: BLE001 - a sequence that cannot be parsed proves no scale
+            return cls(reason="the sequence of ultrasound regions cannot be read", aspect=_aspect(ds))
+        spacing, reason = _spacing(ds)
+        regions = tuple(_region(item, number, rows, columns) for number, item in enumerate(items, 1))
+        return cls(regions=regions, spacing=spacing, reason=reason, aspect=_aspect(ds))
+
+    def length_mm(self, points: Sequence[Point]) -> float:
+        """Length of a polyline.
+
+        Parameters
+        ----------
+        points
+            Two or more (x, y) in pixels of the frame, (0, 0) at the centre of the first pixel.
+
+        Returns
+        -------
+        float
+            Sum of the segments' lengths in mm, x and y each with its own scale.
+
+        Raises
+        ------
+        NotCalibrated
+        """
+        scale_x, scale_y = self._scale_over(points, least=2)
+        in_mm = [(x * scale_x, y * scale_y) for x, y in points]
+        return sum(dist(a, b) for a, b in pairwise(in_mm))
+
+    def area_mm2(self, points: Sequence[Point]) -> float:
+        """Area of a closed polygon that does not cross itself.
+
+        Parameters
+        ----------
+        points
+            Three or more corners in order, pixels; the last is joined to the first.
+
+        Returns
+        -------
+        float
+            mm2.
+
+        Raises
+        ------
+        NotCalibrated
+        """
+        scale_x, scale_y = self._scale_over(points, least=3)
+        # Corners are taken from the first one: large coordinates would eat the digits of a small area.
+        x0, y0 = points[0]
+        moved = [(x - x0, y - y0) for x, y in points]
+        crossed = sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise([*moved, moved[0]]))
+        return abs(crossed) / 2 * scale_x * scale_y
+
+    def pixel_aspect(self, view: Rectangle) -> float:
+        """Height of a pixel by its width in a view: above 1 where pixels are taller than wide; 1 where unknown."""
+        for region in self.regions:
+            if region.scale is not None and _covers(region, view):
+                return region.scale[1] / region.scale[0]
+        if not self.regions and self.spacing is not None:
+            return self.spacing[0] / self.spacing[1]
+        return self.aspect
+
+    def _scale_over(self, points: Sequence[Point], *, least: int) -> tuple[float, float]:
+        """mm a pixel along x and y that hold for all the points."""
+        if len(points) < least:
+            raise NotCalibrated(f"{len(points)} points are too few to measure, {least} are needed")
+        if not all(isfinite(x) and isfinite(y) for x, y in points):
+            raise NotCalibrated("a point has no finite position")
+        if not self.regions:
+            if self.spacing is None:
+                raise NotCalibrated(self.reason)
+            return self.spacing[1], self.spacing[0]
+        return self._scale_in_one_region(points)
+
+    def _scale_in_one_region(self, points: Sequence[Point]) -> tuple[float, float]:
+        owners = [self._owners(point) for point in points]
+        if not all(owners):
+            raise NotCalibrated("a point lies outside every ultrasound region that the image declares")
+        touched = [region for region in self.regions if any(region in at_point for at_point in owners)]
+        # One region must hold every point: two images side by side may share a scale and still not be one plane.
+        whole = [region for region in touched if all(region in at_point for at_point in owners)]
+        if not whole:
+            raise NotCalibrated("the points do not all lie in one ultrasound region")
+        scale = next((region.scale for region in whole if region.scale is not None), None)
+        if scale is None:
+            raise NotCalibrated(whole[0].reason or "the ultrasound region has no spatial scale")
+        if any(not _same_scale(region.scale, scale) for region in touched):
+            raise NotCalibrated("ultrasound regions of different scale overlap at a point")
+        return scale
+
+    def _owners(self, point: Point) -> list[Region]:
+        """The regions that a point belongs to; where one has priority over another, only the first kind."""
+        here = [region for region in self.regions if region.contains(point)]
+        high = [region for region in here if not region.low_priority]
+        return high or here
+
+
+def _same_scale(one: tuple[float, float] | None, other: tuple[float, float]) -> bool:
+    return one is not None and isclose(one[0], other[0], rel_tol=1e-6) and isclose(one[1], other[1], rel_tol=1e-6)
+
+
+def _covers(region: Region, view: Rectangle) -> bool:
+    return (
+        region.left <= view.left
+        and region.top <= view.top
+        and region.right >= view.right
+        and region.bottom >= view.bottom
+    )
+
+
+def _proper(number: float) -> bool:
+    return isfinite(number) and number > 0
+
+
+def _region(item: Dataset, number: int, rows: int, columns: int) -> Region:
+    """One region; `number` counts from 1, for the words."""
+    try:
+        left, top = int(item.RegionLocationMinX0), int(item.RegionLocationMinY0)
+        right, bottom = int(item.RegionLocationMaxX1), int(item.RegionLocationMaxY1)
+    except Exception:  # noqa: BLE001 - a rectangle that cannot be read is one reason, whatever pydicom raised
+        return Region(
+            left=0,
+            top=0,
+            right=max(0, columns - 1),
+            bottom=max(0, rows - 1),
+            inside=False,
+            reason=f"the place of ultrasound region {number} is missing or cannot be read",
+        )
+    # Some scanners write the first pixel beyond the region where the standard wants the last one in it.
+    inside = 0 <= left < right <= columns and 0 <= top < bottom <= rows
+    reason = (
+        None if inside else f"ultrasound region {number} does not lie in the frame, which may have been cut or resized"
+    )
+    spatial_format, data_type = _whole(item, "RegionSpatialFormat"), _whole(item, "RegionDataType")
+    scale_x, scale_y = None, None
+    if reason is None:
+        reason = _why_not_spatial(item, number, spatial_format)
+    if reason is None:
+        scale_x, scale_y = float(item.PhysicalDeltaX) * MM_PER_CM, float(item.PhysicalDeltaY) * MM_PER_CM
+    return Region(
+        left=left,
+        top=top,
+        right=min(right, columns - 1) if inside else right,
+        bottom=min(bottom, rows - 1) if inside else bottom,
+        mm_per_pixel_x=scale_x,
+        mm_per_pixel_y=scale_y,
+        reason=reason,
+        data_type=data_type,
+        spatial_format=spatial_format,
+        low_priority=bool((_whole(item, "RegionFlags") or 0) & _LOW_PRIORITY),
+        inside=inside,
+    )
+
+
+def _why_not_spatial(item: Dataset, number: int, spatial_format: int | None) -> str | None:
+    if spatial_format is not None and spatial_format != TWO_DIMENSIONAL:
+        shown = _FORMAT_NAMES.get(spatial_format, f"the unknown format {spatial_format}")
+        return f"ultrasound region {number} shows {shown}, not a two-dimensional image"
+    units = _whole(item, "PhysicalUnitsXDirection"), _whole(item, "PhysicalUnitsYDirection")
+    if units != (CENTIMETRE, CENTIMETRE):
+        across, down = (_unit_name(unit) for unit in units)
+        return f"ultrasound region {number} measures {across} across and {down} down, not cm"
+    for keyword, way in (("PhysicalDeltaX", "across"), ("PhysicalDeltaY", "down")):
+        try:
+            delta = float(item[keyword].value)
+        except Exception:  # noqa: BLE001 - missing, empty and unreadable are one reason
+            return f"ultrasound region {number} says no size of a pixel {way}"
+        if not isfinite(delta) or delta == 0:
+            return f"ultrasound region {number} gives a pixel no size {way} (0 cm)"
+        if delta < 0:
+            return f"ultrasound region {number} gives a pixel a negative size {way}, which is not taken for a length"
+    return None
+
+
+def _unit_name(unit: int | None) -> str:
+    return "no unit" if unit is None else _UNIT_NAMES.get(unit, f"an unknown unit (code {unit})")
+
+
+def _whole(item: Dataset, keyword: str) -> int | None:
+    try:
+        value = item.get(keyword)
+        return None if value is None or value == "" else int(value)
+    except Exception:  # noqa: BLE001 - an element that cannot be read says nothing
+        return None
+
+
+def _spacing(ds: Dataset) -> tuple[Spacing | None, str]:
+    """Pixel Spacing, or why there is none.
+
+    Imager Pixel Spacing is that of a detector and Nominal Scanned Pixel Spacing that of a scanned film: neither is a
+    distance in the body, and neither is taken.
+    """
+    value = ds.get("PixelSpacing")
+    if value:
+        try:
+            row_mm, column_mm = (float(part) for part in value)
+        except (TypeError, ValueError):
+            return None, "the pixel spacing is not two numbers"
+        if _proper(row_mm) and _proper(column_mm):
+            return (row_mm, column_mm), ""
+        return None, "the pixel spacing is not two positive numbers"
+    for keyword, of in (("ImagerPixelSpacing", "a detector"), ("NominalScannedPixelSpacing", "a scanned film")):
+        if ds.get(keyword):
+            return None, f"the image declares no ultrasound region, and its only spacing is that of {of}"
+    return None, "the image declares no ultrasound region and no pixel spacing"
+
+
+def _aspect(ds: Dataset) -> float:
+    try:
+        height, width = (float(part) for part in ds.PixelAspectRatio)
+    except Exception:  # noqa: BLE001 - absent or unreadable: pixels are taken as square, as the standard has it
+        return 1.0
+    return height / width if _proper(height) and _proper(width) else 1.0
