@@ -46,8 +46,8 @@ class Mass:
         along = (dx * np.float32(cos(tilt)) + dz * np.float32(sin(tilt))) / np.float32(self.wide_mm)
         across = (dz * np.float32(cos(tilt)) - dx * np.float32(sin(tilt))) / np.float32(self.tall_mm)
         turn = (np.arctan2(across, along) + np.float32(pi)) * np.float32(_TURNS / (2 * pi))
-        reached: Grid = np.hypot(along, across) / self.edge[turn.astype(np.int32) % _TURNS]
-        return reached
+        reached = np.hypot(along, across) / self.edge[turn.astype(np.int32) % _TURNS]
+        return reached.astype(np.float32, copy=False)
 
 
 def _draw_mass(rng: np.random.Generator, malignant: bool, longest_mm: float, room: tuple[float, float]) -> Mass:

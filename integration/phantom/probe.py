@@ -115,7 +115,5 @@ class Probe:
 
 def scan_convert(samples: NDArray[np.uint8], screen: tuple[Grid, Grid]) -> NDArray[np.uint8]:
     """Draw beam samples on the screen; what no beam reaches stays black."""
-    drawn: NDArray[np.uint8] = cv2.remap(
-        samples, screen[0], screen[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0
-    )
-    return drawn
+    drawn = cv2.remap(samples, screen[0], screen[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return drawn.astype(np.uint8, copy=False)

@@ -105,7 +105,7 @@ class Screen:
             regions.append(_spectrum(pixels, height))
         elif self.look.second is SecondRegion.ZOOM:
             regions.append(_zoom(pixels, tissue, cm))
-        shown = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if self.look.colour else pixels
+        shown = np.repeat(pixels[:, :, None], 3, axis=2) if self.look.colour else pixels
         if self.look.text:
             self._annotate(shown, height, title, depth_mm)
         return shown, tuple(regions)

@@ -44,8 +44,8 @@ def scatterers(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.f
 
 
 def _blurred(field: Grid, axial: float, lateral: float) -> Grid:
-    blurred: Grid = cv2.GaussianBlur(field, (0, 0), sigmaX=lateral, sigmaY=axial, borderType=cv2.BORDER_REFLECT)
-    return blurred
+    blurred = cv2.GaussianBlur(field, (0, 0), sigmaX=lateral, sigmaY=axial, borderType=cv2.BORDER_REFLECT)
+    return blurred.astype(np.float32, copy=False)
 
 
 def _noise_gain(axial: float, lateral: float) -> float:
@@ -98,4 +98,5 @@ def image_samples(
     envelope += noise * np.abs(rng.standard_normal((ranges, beams), dtype=np.float32))
     shown = 20 * np.log10(envelope + np.float32(1e-6)) + np.float32(imaging.gain_db)
     scaled = (shown / np.float32(imaging.dynamic_range_db) + 1) * 255
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.clip(scaled, 0, 255).astype(np.uint8)
+    return picture

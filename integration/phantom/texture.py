@@ -12,8 +12,8 @@ from integration.phantom.probe import Grid
 def clouds(rng: np.random.Generator, shape: tuple[int, int], knots: tuple[int, int]) -> NDArray[np.float32]:
     """Smooth noise of zero mean and about unit spread: `knots` random values along rows and columns, interpolated."""
     coarse = rng.standard_normal((max(2, knots[0]), max(2, knots[1])), dtype=np.float32)
-    smooth: NDArray[np.float32] = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return smooth
+    smooth = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    return smooth.astype(np.float32, copy=False)
 
 
 def ripple(rng: np.random.Generator, count: int, knots: int) -> NDArray[np.float32]:
@@ -28,7 +28,7 @@ def ripple(rng: np.random.Generator, count: int, knots: int) -> NDArray[np.float
 
 def sample_texture(texture: NDArray[np.float32], column: Grid, row: Grid) -> Grid:
     """Values of a texture, repeated without end, at fractional places."""
-    drawn: Grid = cv2.remap(
+    drawn = cv2.remap(
         texture, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
     )
-    return drawn
+    return drawn.astype(np.float32, copy=False)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import imagecodecs
 import numpy as np
@@ -23,7 +23,7 @@ from rle.utils import decode_pixel_data as decode_rle
 from integration.pixels.errors import PixelError, UndecodableFrame, UnsupportedTransferSyntax
 from integration.pixels.layout import Layout
 
-Samples: TypeAlias = NDArray[np.generic]
+Samples: TypeAlias = NDArray[np.integer[Any]]
 
 _SOI = b"\xff\xd8"
 _START_OF_FRAME = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})

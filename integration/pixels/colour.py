@@ -7,7 +7,7 @@ DICOM PS3.3 C.7.6.3.1.2 (Photometric Interpretation), C.7.6.3.1.5, C.7.9 (palett
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -28,11 +28,11 @@ def ybr_to_rgb(samples: NDArray[np.uint8], photometric: str) -> NDArray[np.uint8
     """Convert (rows, columns, 3) of YBR_FULL or YBR_PARTIAL to RGB."""
     if photometric.startswith("YBR_PARTIAL"):
         matrix = np.column_stack([_PARTIAL_TO_RGB, -_PARTIAL_TO_RGB @ _PARTIAL_OFFSET])
-        partial: NDArray[np.uint8] = cv2.transform(samples, matrix)
-        return partial
+        partial = cv2.transform(samples, matrix)
+        return partial.astype(np.uint8, copy=False)
     # OpenCV's order is Y, Cr, Cb.
-    full: NDArray[np.uint8] = cv2.cvtColor(np.ascontiguousarray(samples[..., [0, 2, 1]]), cv2.COLOR_YCrCb2RGB)
-    return full
+    full = cv2.cvtColor(np.ascontiguousarray(samples[..., [0, 2, 1]]), cv2.COLOR_YCrCb2RGB)
+    return full.astype(np.uint8, copy=False)
 
 
 def expand_422(raw: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:
@@ -65,13 +65,13 @@ class Palette:
         self._table = table  # (entries,) gray or (entries, 3)
         self._first = first
 
-    def __call__(self, samples: NDArray[np.generic]) -> NDArray[np.uint8]:
+    def __call__(self, samples: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """Colours of stored values; values outside the table take its first or last entry (PS3.3 C.7.6.3.1.5)."""
         last = len(self._table) - 1
-        if self._first == 0 and np.iinfo(samples.dtype).max <= last:  # type: ignore[arg-type]
-            return self._table[samples]  # type: ignore[index]
-        places = np.clip(samples.astype(np.int32) - self._first, 0, last)
-        return self._table[places]
+        places: NDArray[np.integer[Any]] = samples
+        if self._first != 0 or np.iinfo(samples.dtype).max > last:
+            places = np.clip(samples.astype(np.int32) - self._first, 0, last)
+        return np.take(self._table, places, axis=0)
 
 
 def read_palette(ds: Dataset) -> Palette:

@@ -15,7 +15,7 @@ import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from pydicom import Dataset, config, dcmread
 from pydicom.errors import InvalidDicomError
@@ -181,7 +181,7 @@ def _encoding(header: Dataset) -> tuple[str, bool, bool]:
 def _pixel_element(data: Bytes, position: int, *, implicit: bool, little: bool) -> tuple[str, int, int]:
     """VR, offset and length of the value of the element at `position`, which should be PixelData."""
     head = data.read(position, 12)
-    order = "little" if little else "big"
+    order: Literal["little", "big"] = "little" if little else "big"
     if len(head) < 8:
         raise NoPixelData("the instance ends without PixelData (7FE0,0010): it is not an image, or was cut off")
     tag = int.from_bytes(head[0:2], order) << 16 | int.from_bytes(head[2:4], order)

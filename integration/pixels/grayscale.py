@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class Lookup:
         return self.table[places]
 
 
-def stored_values(samples: NDArray[np.generic], layout: Layout) -> NDArray[np.generic]:
+def stored_values(samples: NDArray[np.integer[Any]], layout: Layout) -> NDArray[np.integer[Any]]:
     """Take the stored bits out of their words: overlays and rubbish in the other bits go away, the sign is kept."""
     shift = layout.high_bit + 1 - layout.bits_stored
     if layout.bits_stored == layout.bits_allocated and not layout.signed:
@@ -96,7 +96,7 @@ class GrayScale:
         self._voi = voi if voi is not None else self._full_range(ds, measured)
         self._table = None if plain or layout.bits_stored > 16 else self._tabulate()
 
-    def __call__(self, samples: NDArray[np.generic]) -> NDArray[np.uint8]:
+    def __call__(self, samples: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """Show stored samples of shape (rows, columns) with eight bits."""
         stored = stored_values(samples, self._layout)
         if self._identity:
@@ -104,7 +104,7 @@ class GrayScale:
             return 255 - shown if self._invert else shown
         if self._table is None:
             return self._show(stored.astype(np.float64))
-        return self._table[stored + self._offset if self._offset else stored]  # type: ignore[operator, index]
+        return np.take(self._table, stored + self._offset if self._offset else stored)
 
     @property
     def _offset(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from integration.pixels.calibration import Calibration
-from integration.pixels.codecs import codec_for, decode_frame
+from integration.pixels.codecs import Samples, codec_for, decode_frame
 from integration.pixels.colour import expand_422, read_palette, ybr_to_rgb
 from integration.pixels.container import Container, open_container
 from integration.pixels.errors import BadHeader, NoSuchFrame, Truncated, UnsupportedPhotometric
@@ -137,9 +137,10 @@ class FrameReader:
     def read(self, n: int) -> Pixels:
         """Frame `n` (from 1) as gray or RGB of eight bits."""
         samples, ybr = self._samples(n)
-        return self._shown(samples, ybr=ybr)
+        shown = self._shown(samples, ybr=ybr)
+        return shown if shown.flags.writeable else shown.copy()
 
-    def _samples(self, n: int) -> tuple[NDArray[np.generic], bool]:
+    def _samples(self, n: int) -> tuple[Samples, bool]:
         if self._codec is None:
             return self._native(n)
         data = self._container.data
@@ -164,7 +165,7 @@ class FrameReader:
             )
         return size
 
-    def _native(self, n: int) -> tuple[NDArray[np.generic], bool]:
+    def _native(self, n: int) -> tuple[Samples, bool]:
         layout, container = self._layout, self._container
         raw = container.data.read(container.offset + (n - 1) * self._stored_bytes, self._stored_bytes)
         if len(raw) < self._stored_bytes:
@@ -183,7 +184,7 @@ class FrameReader:
             return samples.reshape(3, layout.rows, layout.columns).transpose(1, 2, 0), ybr
         return samples.reshape(layout.rows, layout.columns, 3), ybr
 
-    def _shown(self, samples: NDArray[np.generic], *, ybr: bool) -> Pixels:
+    def _shown(self, samples: Samples, *, ybr: bool) -> Pixels:
         layout = self._layout
         if self._palette is not None:
             return self._palette(stored_values(samples, layout))
