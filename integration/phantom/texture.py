@@ -1,4 +1,4 @@
-"""Smooth random textures."""
+"""Smooth random textures and soft edges."""
 
 from __future__ import annotations
 
@@ -32,3 +32,16 @@ def sample_texture(texture: NDArray[np.float32], column: Grid, row: Grid) -> Gri
         texture, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
     )
     return drawn.astype(np.float32, copy=False)
+
+
+def blob(reach: Grid, steepness: float) -> Grid:
+    """1 inside reach 1, 0 outside, with a soft edge."""
+    return soft_box(reach, -np.inf, 1.0, 1 / steepness)
+
+
+def soft_box(value: Grid, low: float, high: float, softness: float) -> Grid:
+    """1 between `low` and `high`, 0 outside, one half on them; `softness` is the width of the edge."""
+    rise = 1 / (1 + np.exp(np.clip((np.float32(low) - value) / np.float32(softness), -30, 30)))
+    fall = 1 / (1 + np.exp(np.clip((value - np.float32(high)) / np.float32(softness), -30, 30)))
+    boxed: Grid = rise * fall
+    return boxed
