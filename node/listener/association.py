@@ -13,37 +13,24 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
+from typing import Final
 
-from node.archive import Archive, FileMeta
+from node.archive import Archive
 from node.listener.bell import Bell
-from node.listener.commands import (
-    RESPONSE,
-    Answer,
-    Command,
-    CommandField,
-    MalformedCommand,
-    Status,
-    command_pdus,
-    encode_response,
-    parse_command,
-)
+from node.listener.dialogue import Dialogue
 from node.listener.errors import Aborted, AbortReason, AbortSource, Closed, ConnectionEnd, Released, TimedOut, Violation
 from node.listener.messages import Messages
 from node.listener.negotiation import (
     CLOSING,
     LIMIT_REACHED,
-    MOST_REQUEST_BYTES,
     Agreement,
-    NotARequest,
     Rejection,
     agree,
-    decode_request,
     objection,
 )
 from node.listener.options import ListenerOptions
+from node.listener.request import NotARequest, read_request
 from node.listener.slots import Slots
-from node.listener.sop_classes import VERIFICATION
-from node.listener.storing import refusal, store
 from node.listener.wire import (
     PDU_HEADER,
     PduType,
@@ -57,6 +44,8 @@ from node.listener.wire import (
 from node.logs import log_context
 
 logger = logging.getLogger(__name__)
+
+MOST_REQUEST_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +113,8 @@ class Association:
                 self._is_established = True
                 send(self._stream, agreement.reply)
                 self._reader.set_idle_timeout(self._options.idle_timeout_s)
-                self._serve_messages(agreement)
+                messages = Messages(self._reader, agreement.contexts, self._options.max_pdu_bytes)
+                Dialogue(agreement, messages, self._stream, self._around.archive, self._around.bell).run()
 
     def _start_tls(self) -> None:
         if self._around.tls is None:
@@ -159,16 +149,16 @@ class Association:
 
     def _negotiate(self, pdu: bytes, *, has_room: bool) -> Agreement | None:
         try:
-            version, request = decode_request(pdu)
+            request = read_request(pdu)
         except NotARequest as error:
             raise Violation(f"an A-ASSOCIATE-RQ is unreadable: {error}", source=AbortSource.SERVICE_USER) from error
-        rejection = objection(version, request, self._address, self._options)
+        rejection = objection(request, self._address, self._options)
         if rejection is None and not has_room:
             rejection = LIMIT_REACHED
         if rejection is None and self._around.stopping.is_set():
             rejection = CLOSING
         if rejection is not None:
-            self._reject(rejection, request.calling_ae_title)
+            self._reject(rejection, request.calling_ae)
             return None
         agreement = agree(request, self._options)
         logger.info(
@@ -189,68 +179,6 @@ class Association:
         )
         send(self._stream, reject_pdu(rejection.result, rejection.source, rejection.reason))
         self._await_close()
-
-    def _serve_messages(self, agreement: Agreement) -> None:
-        messages = Messages(self._reader, agreement.contexts, self._options.max_pdu_bytes)
-        while True:
-            context_id, encoded = messages.next_command()
-            try:
-                request = parse_command(encoded)
-            except MalformedCommand as error:
-                raise Violation(str(error), source=AbortSource.SERVICE_USER) from error
-            if request.field & RESPONSE:
-                raise Violation("a response came to no request", source=AbortSource.SERVICE_USER)
-            answer = self._perform(request, context_id, agreement, messages)
-            if answer is None:
-                continue
-            response = encode_response(request, answer)
-            send(self._stream, command_pdus(context_id, response, agreement.peer_max_pdu_bytes))
-
-    def _perform(self, request: Command, context_id: int, agreement: Agreement, messages: Messages) -> Answer | None:
-        """Do what is asked; None when nothing is to be answered."""
-        if request.field == CommandField.C_STORE:
-            answer = self._store(request, context_id, agreement, messages)
-            self._log_stored(request, answer, agreement.calling_ae)
-            return answer
-        if request.has_data_set:
-            for _ in messages.data_set(context_id):
-                pass
-        if request.field == CommandField.C_CANCEL:
-            return None
-        if request.field != CommandField.C_ECHO:
-            return Answer(status=Status.UNRECOGNIZED_OPERATION, comment="only C-ECHO and C-STORE are served here")
-        if agreement.contexts[context_id].sop_class_uid != VERIFICATION:
-            return Answer(status=Status.SOP_CLASS_NOT_SUPPORTED, comment="C-ECHO belongs to the Verification SOP class")
-        return Answer(status=Status.SUCCESS)
-
-    def _store(self, request: Command, context_id: int, agreement: Agreement, messages: Messages) -> Answer:
-        context = agreement.contexts[context_id]
-        refused = refusal(request, context)
-        if refused is not None:
-            if request.has_data_set:
-                for _ in messages.data_set(context_id):
-                    pass
-            return refused
-        meta = FileMeta(
-            sop_class_uid=request.sop_class_uid,
-            sop_instance_uid=request.sop_instance_uid,
-            transfer_syntax_uid=context.transfer_syntax_uid,
-            calling_ae=agreement.calling_ae,
-            called_ae=agreement.called_ae,
-        )
-        return store(self._around.archive, meta, messages.data_set(context_id))
-
-    def _log_stored(self, request: Command, answer: Answer, calling_ae: str) -> None:
-        if answer.status is Status.SUCCESS:
-            self._around.bell.ring()
-            return
-        logger.warning(
-            "an instance was not stored",
-            extra=log_context(
-                action="store", calling_ae=calling_ae, instance=request.sop_instance_uid,
-                status=f"{answer.status:04X}", reason=answer.comment,
-            ),
-        )  # fmt: skip
 
     def _part(self, end: ConnectionEnd) -> None:
         """Say what the state machine has to say at such an end, and wait for the peer to close."""

@@ -2,48 +2,43 @@
 
 References
 ----------
-DICOM PS3.8 9.3.2 to 9.3.4, Annex A (application context), PS3.7 Annex D (user information), PS3.4 B.3 (storage).
+DICOM PS3.8 9.3.3 (A-ASSOCIATE-AC), 9.3.4 (A-ASSOCIATE-RJ), Annex A (application context), PS3.7 Annex D.3.3 (user
+information), PS3.4 B.3 (storage association negotiation).
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
-from pydicom.uid import UID
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-    SCP_SCU_RoleSelectionNegotiation,
-)
-from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
-
+from node.archive import is_uid
 from node.archive.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from node.archive.filing import is_uid
 from node.listener.options import ListenerOptions
+from node.listener.request import (
+    APPLICATION_CONTEXT_ITEM,
+    ITEM,
+    MAX_LENGTH_ITEM,
+    ROLE_ITEM,
+    TRANSFER_SYNTAX_ITEM,
+    USER_INFORMATION_ITEM,
+    AssociateRequest,
+    Proposal,
+    Role,
+)
 from node.listener.sop_classes import DEFAULT, VERIFICATION
+from node.listener.wire import PDU_HEADER, PduType
 
 APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
-VERIFICATION_TRANSFER_SYNTAXES: Final = (
-    "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
-)  # fmt: skip
-MOST_REQUEST_BYTES: Final = 1024 * 1024
-_FIXED_PART_BYTES: Final = 74
-_ACCEPTED: Final = 0
+VERIFICATION_TRANSFER_SYNTAXES: Final = frozenset(
+    {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"}
+)
 
-# What pynetdicom raises on bytes that are no A-ASSOCIATE-RQ, as fuzzing shows.
-_PARSE_FAULTS: Final = (
-    AssertionError, AttributeError, LookupError, NotImplementedError, RecursionError, TypeError, ValueError,
-    struct.error,
-)  # fmt: skip
-
-
-class NotARequest(Exception):
-    """The bytes are no A-ASSOCIATE-RQ."""
+_CONTEXT_RESULT_ITEM: Final = 0x21
+_IMPLEMENTATION_CLASS_ITEM: Final = 0x52
+_IMPLEMENTATION_VERSION_ITEM: Final = 0x55
+_PROTOCOL_VERSION: Final = struct.pack(">HH", 1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +57,15 @@ CALLING_AE_UNKNOWN: Final = Rejection(result=1, source=1, reason=3, words="calle
 CALLED_AE_UNKNOWN: Final = Rejection(result=1, source=1, reason=7, words="called AE title is not this node's")
 LIMIT_REACHED: Final = Rejection(result=2, source=3, reason=2, words="too many associations")
 CLOSING: Final = Rejection(result=2, source=3, reason=1, words="the listener is stopping")
+
+
+class ContextResult(IntEnum):
+    """What became of a proposed presentation context (PS3.8 Table 9-18)."""
+
+    ACCEPTED = 0
+    USER_REJECTION = 1
+    ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+    TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,119 +87,80 @@ class Agreement:
     reply: bytes  # A-ASSOCIATE-AC
 
 
-def decode_request(pdu: bytes) -> tuple[int, A_ASSOCIATE]:
-    """Read an A-ASSOCIATE-RQ, its six bytes of PDU header included.
-
-    Returns
-    -------
-    tuple[int, A_ASSOCIATE]
-        The protocol version field and the request.
-
-    Raises
-    ------
-    NotARequest
-        It cannot be read, or names no presentation context.
-    """
-    if len(pdu) < _FIXED_PART_BYTES:
-        raise NotARequest("it is too short")
-    request = A_ASSOCIATE_RQ()
-    try:
-        request.decode(pdu)
-        primitive = request.to_primitive()
-        contexts = primitive.presentation_context_definition_list
-        whole = all(context.abstract_syntax and context.transfer_syntax for context in contexts)
-    except _PARSE_FAULTS as error:
-        raise NotARequest(type(error).__name__) from error
-    if not contexts or not whole:
-        raise NotARequest("it names no complete presentation context")
-    if len({context.context_id for context in contexts}) < len(contexts):
-        raise NotARequest("it uses a presentation context ID twice")
-    return request.protocol_version, primitive
-
-
-def objection(version: int, request: A_ASSOCIATE, address: str, options: ListenerOptions) -> Rejection | None:
+def objection(request: AssociateRequest, address: str, options: ListenerOptions) -> Rejection | None:
     """Why this caller is not let in, or None."""
-    if not version & 1:
+    if not request.protocol_version & 1:
         return PROTOCOL_VERSION
-    if request.application_context_name != APPLICATION_CONTEXT:
+    if request.application_context != APPLICATION_CONTEXT:
         return APPLICATION_CONTEXT_UNKNOWN
-    if not options.allows(request.calling_ae_title.strip(), address):
+    if not request.calling_ae or not options.allows(request.calling_ae, address):
         return CALLING_AE_UNKNOWN
-    if options.called_ae_check and request.called_ae_title.strip() != options.ae_title:
+    if options.called_ae_check and request.called_ae != options.ae_title:
         return CALLED_AE_UNKNOWN
     return None
 
 
-def agree(request: A_ASSOCIATE, options: ListenerOptions) -> Agreement:
+def agree(request: AssociateRequest, options: ListenerOptions) -> Agreement:
     """Choose among what the caller proposes.
 
     Storage classes are taken in whatever transfer syntax comes first in the caller's list, private ones too: data
-    sets are stored as received and never transcoded. Asynchronous operations and extended negotiation of storage are
-    left unanswered, which means their defaults; a user identity is neither checked nor answered.
+    sets are stored as received and never transcoded. Asynchronous operations and extended negotiation are left
+    unanswered, which means their defaults.
     """
-    accepts = options.storage_sop_classes if options.storage_sop_classes is not None else DEFAULT
-    roles = {
-        item.sop_class_uid: (item.scu_role, item.scp_role)
-        for item in request.user_information
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation) and item.sop_class_uid is not None
-    }
-    results: list[PresentationContext] = []
-    role_replies: dict[UID | None, SCP_SCU_RoleSelectionNegotiation] = {}
-    for proposed in request.presentation_context_definition_list:
-        supported = _supported(proposed, accepts)
-        context, replies = negotiate_as_acceptor([proposed], supported, roles)
-        results += context
-        role_replies |= {reply.sop_class_uid: reply for reply in replies}
-    return Agreement(
-        calling_ae=request.calling_ae_title.strip(),
-        called_ae=request.called_ae_title.strip(),
-        contexts={
-            context.context_id: Context(
-                sop_class_uid=str(context.abstract_syntax), transfer_syntax_uid=str(context.transfer_syntax[0])
+    contexts: dict[int, Context] = {}
+    items = bytearray(_item(APPLICATION_CONTEXT_ITEM, APPLICATION_CONTEXT.encode()))
+    for proposal in request.proposals:
+        result, transfer_syntax = _choose(proposal, request.roles.get(proposal.abstract_syntax), options)
+        if result is ContextResult.ACCEPTED:
+            contexts[proposal.context_id] = Context(
+                sop_class_uid=proposal.abstract_syntax, transfer_syntax_uid=transfer_syntax
             )
-            for context in results
-            if context.result == _ACCEPTED and context.context_id is not None
-        },
-        peer_max_pdu_bytes=request.maximum_length_received or 0,
-        reply=_accept_pdu(request, results, list(role_replies.values()), options.max_pdu_bytes),
+        items += _item(
+            _CONTEXT_RESULT_ITEM,
+            bytes((proposal.context_id, 0, result, 0)) + _item(TRANSFER_SYNTAX_ITEM, _ascii(transfer_syntax)),
+        )
+    accepted = {context.sop_class_uid for context in contexts.values()}
+    items += _user_information(
+        {uid: role for uid, role in request.roles.items() if uid in accepted}, options.max_pdu_bytes
+    )
+    body = _PROTOCOL_VERSION + request.echoed + items
+    return Agreement(
+        calling_ae=request.calling_ae,
+        called_ae=request.called_ae,
+        contexts=contexts,
+        peer_max_pdu_bytes=request.max_pdu_bytes,
+        reply=PDU_HEADER.pack(PduType.ASSOCIATE_AC, len(body)) + body,
     )
 
 
-def _supported(proposed: PresentationContext, accepts: frozenset[str]) -> list[PresentationContext]:
-    sop_class = str(proposed.abstract_syntax)
-    if sop_class != VERIFICATION and sop_class not in accepts:
-        return []
-    supported = PresentationContext()
-    supported.abstract_syntax = proposed.abstract_syntax
-    for uid in proposed.transfer_syntax:
-        if is_uid(uid) and (sop_class != VERIFICATION or uid in VERIFICATION_TRANSFER_SYNTAXES):
-            supported.add_transfer_syntax(uid)
-    # pynetdicom's words for an acceptor: may the caller be SCU, may it be SCP.
-    supported.scu_role, supported.scp_role = True, False
-    return [supported]
+def _choose(proposal: Proposal, role: Role | None, options: ListenerOptions) -> tuple[ContextResult, str]:
+    """What becomes of a proposal, and the transfer syntax to name in the answer."""
+    is_verification = proposal.abstract_syntax == VERIFICATION
+    storage = DEFAULT if options.storage_sop_classes is None else options.storage_sop_classes
+    first = proposal.transfer_syntaxes[0]
+    if not is_verification and proposal.abstract_syntax not in storage:
+        return ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED, first
+    if role is not None and not role.scu:  # the caller wants to be served by us only: this node is never SCU here
+        return ContextResult.USER_REJECTION, first
+    for transfer_syntax in proposal.transfer_syntaxes:
+        if is_uid(transfer_syntax) and (not is_verification or transfer_syntax in VERIFICATION_TRANSFER_SYNTAXES):
+            return ContextResult.ACCEPTED, transfer_syntax
+    return ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED, first
 
 
-def _accept_pdu(
-    request: A_ASSOCIATE,
-    results: list[PresentationContext],
-    role_replies: list[SCP_SCU_RoleSelectionNegotiation],
-    max_pdu_bytes: int,
-) -> bytes:
-    reply = A_ASSOCIATE()
-    reply.application_context_name = UID(APPLICATION_CONTEXT)
-    reply.calling_ae_title = request.calling_ae_title
-    reply.called_ae_title = request.called_ae_title
-    reply.result = 0
-    reply.result_source = 1
-    reply.presentation_context_definition_results_list = results
-    length = MaximumLengthNotification()
-    length.maximum_length_received = max_pdu_bytes
-    implementation = ImplementationClassUIDNotification()
-    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    version = ImplementationVersionNameNotification()
-    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    reply.user_information = [length, implementation, version, *role_replies]
-    pdu = A_ASSOCIATE_AC()
-    pdu.from_primitive(reply)
-    encoded: bytes = pdu.encode()
-    return encoded
+def _user_information(roles: dict[str, Role], max_pdu_bytes: int) -> bytes:
+    items = bytearray(_item(MAX_LENGTH_ITEM, struct.pack(">I", max_pdu_bytes)))
+    items += _item(_IMPLEMENTATION_CLASS_ITEM, IMPLEMENTATION_CLASS_UID.encode())
+    for uid in roles:
+        # Accepted as SCU, never as SCP.
+        items += _item(ROLE_ITEM, struct.pack(">H", len(uid)) + _ascii(uid) + b"\x01\x00")
+    items += _item(_IMPLEMENTATION_VERSION_ITEM, IMPLEMENTATION_VERSION_NAME.encode())
+    return _item(USER_INFORMATION_ITEM, bytes(items))
+
+
+def _item(kind: int, value: bytes) -> bytes:
+    return ITEM.pack(kind, len(value)) + value
+
+
+def _ascii(uid: str) -> bytes:
+    return uid.encode("ascii", "replace")

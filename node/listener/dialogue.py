@@ -1,0 +1,133 @@
+"""The messages of an established association: requests in, responses out.
+
+References
+----------
+DICOM PS3.7 9 and 10 (DIMSE services), Annex C (statuses).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NoReturn
+
+from node.archive import Archive, FileMeta
+from node.listener.bell import Bell
+from node.listener.commands import (
+    RESPONSE,
+    Answer,
+    Command,
+    CommandField,
+    MalformedCommand,
+    Status,
+    command_pdus,
+    encode_response,
+    parse_command,
+)
+from node.listener.errors import AbortSource, Violation
+from node.listener.messages import Messages
+from node.listener.negotiation import Agreement
+from node.listener.sop_classes import VERIFICATION
+from node.listener.storing import refusal, store
+from node.listener.wire import Stream, send
+from node.logs import log_context
+
+logger = logging.getLogger(__name__)
+
+
+class Dialogue:
+    """Serves C-ECHO and C-STORE under one agreement.
+
+    Parameters
+    ----------
+    agreement
+        What was negotiated.
+    messages
+        What the caller sends.
+    stream
+        Where responses go.
+    archive
+        Where instances go.
+    bell
+        Rung when an instance is safe.
+    """
+
+    def __init__(self, agreement: Agreement, messages: Messages, stream: Stream, archive: Archive, bell: Bell) -> None:
+        self._agreement = agreement
+        self._messages = messages
+        self._stream = stream
+        self._archive = archive
+        self._bell = bell
+
+    def run(self) -> NoReturn:
+        """Answer until the association ends, which is always by an exception.
+
+        Raises
+        ------
+        Released, Aborted, Closed, TimedOut, Violation
+            How it ended.
+        """
+        while True:
+            self._serve_one()
+
+    def _serve_one(self) -> None:
+        context_id, encoded = self._messages.next_command()
+        try:
+            request = parse_command(encoded)
+        except MalformedCommand as error:
+            raise Violation(str(error), source=AbortSource.SERVICE_USER) from error
+        if request.field & RESPONSE:
+            raise Violation("a response came to no request", source=AbortSource.SERVICE_USER)
+        if request.field == CommandField.C_STORE:
+            answer: Answer | None = self._store(request, context_id)
+        else:
+            self._skip_data_set(request, context_id)
+            answer = self._other(request, context_id)
+        if answer is not None:
+            response = encode_response(request, answer)
+            send(self._stream, command_pdus(context_id, response, self._agreement.peer_max_pdu_bytes))
+        if request.field == CommandField.C_STORE and answer is not None:
+            self._note(request, answer)
+
+    def _store(self, request: Command, context_id: int) -> Answer:
+        context = self._agreement.contexts[context_id]
+        refused = refusal(request, context)
+        if refused is not None:
+            self._skip_data_set(request, context_id)
+            return refused
+        meta = FileMeta(
+            sop_class_uid=request.sop_class_uid,
+            sop_instance_uid=request.sop_instance_uid,
+            transfer_syntax_uid=context.transfer_syntax_uid,
+            calling_ae=self._agreement.calling_ae,
+            called_ae=self._agreement.called_ae,
+        )
+        return store(self._archive, meta, self._messages.data_set(context_id))
+
+    def _other(self, request: Command, context_id: int) -> Answer | None:
+        if request.field == CommandField.C_CANCEL:
+            return None  # there is never an operation under way that could be cancelled
+        if request.field != CommandField.C_ECHO:
+            return Answer(status=Status.UNRECOGNIZED_OPERATION, comment="only C-ECHO and C-STORE are served here")
+        if self._agreement.contexts[context_id].sop_class_uid != VERIFICATION:
+            return Answer(status=Status.SOP_CLASS_NOT_SUPPORTED, comment="C-ECHO belongs to the Verification SOP class")
+        return Answer(status=Status.SUCCESS)
+
+    def _skip_data_set(self, request: Command, context_id: int) -> None:
+        if request.has_data_set:
+            for _ in self._messages.data_set(context_id):
+                pass
+
+    def _note(self, request: Command, answer: Answer) -> None:
+        if answer.status is Status.SUCCESS:
+            self._bell.ring()
+            return
+        logger.warning(
+            "an instance was not stored",
+            extra=log_context(
+                action="store",
+                calling_ae=self._agreement.calling_ae,
+                instance=request.sop_instance_uid,
+                status=f"{answer.status:04X}",
+                reason=answer.comment,
+            ),
+        )
