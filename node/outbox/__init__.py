@@ -1,12 +1,11 @@
 """The outbox: results on their way to DICOM peers and folders."""
 
-from node.outbox.courier import ROLE, Courier
+from node.outbox.courier import Courier
 from node.outbox.errors import DeliveryError, FolderUnwritable, ResultMissing
 from node.outbox.outbox import Outbox, run_outbox
 from node.outbox.senders import DimseSender, FolderSender, Sender, Sent, dimse_peer, sender_for
 
 __all__ = [
-    "ROLE",
     "Courier",
     "DeliveryError",
     "DimseSender",

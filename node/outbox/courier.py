@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -26,20 +26,12 @@ from node.jobs import (
 from node.jobs.leases import backoff
 from node.logs import log_context, masked
 from node.outbox.senders import Sender, Sent
+from node.roles import OUTBOX, Stop
 from node.wake import Wake
 
-ROLE: Final = "outbox"
 LONGEST_PAUSE_S: Final = 30.0  # between two looks whether a destination is back
 
 _log = logging.getLogger(__name__)
-
-
-class Stop(Protocol):
-    """What ends a role: a threading or a multiprocessing event."""
-
-    def is_set(self) -> bool:
-        """Whether to end."""
-        ...
 
 
 def now_utc() -> datetime:
@@ -78,13 +70,13 @@ class Courier:
         self._sender = sender
         self._engine = engine
         self._clock = clock
-        self._owner = owner_name(f"{ROLE}-{destination}")
+        self._owner = owner_name(f"{OUTBOX}-{destination}")
         self._failures = 0  # batches in a row that found the destination down
         self._database_away = False
 
     def run(self, stop: Stop) -> None:
         """Work until stopped; no failure ends it."""
-        with Wake(self._settings.data_dir, ROLE) as wake:
+        with Wake(self._settings.data_dir, OUTBOX) as wake:
             while not stop.is_set():
                 try:
                     busy = self.step()

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from node.config import Settings
 from node.db import connect
-from node.outbox.courier import ROLE, Courier, Stop
+from node.outbox.courier import Courier
 from node.outbox.senders import sender_for
+from node.roles import OUTBOX, Stop
 from node.wake import Wake
 
 JOIN_S = 15.0
@@ -44,7 +45,7 @@ class Outbox:
         """Let running batches end, within a limit; what is cut off is sent again at the next start."""
         self._stop.set()
         with Wake(self._settings.data_dir) as wake:
-            wake.ring(ROLE)
+            wake.ring(OUTBOX)
         for thread in self._threads:
             thread.join(JOIN_S)
 

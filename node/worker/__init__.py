@@ -1,0 +1,27 @@
+"""The worker: from a claimed job to written results."""
+
+from node.worker.errors import (
+    InputMissing,
+    JobStopped,
+    PackageChanged,
+    PatientDisagreement,
+    WorkerError,
+    failure_of,
+)
+from node.worker.patient import PatientCheck
+from node.worker.running import Runner, frame_inputs
+from node.worker.worker import Worker, run_worker
+
+__all__ = [
+    "InputMissing",
+    "JobStopped",
+    "PackageChanged",
+    "PatientCheck",
+    "PatientDisagreement",
+    "Runner",
+    "Worker",
+    "WorkerError",
+    "failure_of",
+    "frame_inputs",
+    "run_worker",
+]

@@ -1,0 +1,138 @@
+"""One job from its inputs to its written results."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from integration.pixels import SourceImage, in_physical_units, open_image
+from integration.results import Predecessor, ResultObject, ResultOptions, ResultRequest, write_results
+from models.engine import FrameInput, TaskFindings
+from models.findings import TaskIdentity
+from node.config import Settings
+from node.db import read
+from node.jobs import Job, NewResult, inputs_of, predecessor_results
+from node.studies import StoredInstance, instances_of
+from node.worker.errors import InputMissing, JobStopped, PackageChanged
+from node.worker.frames import decoded_ahead
+from node.worker.patient import PatientCheck
+
+
+class TaskEngine(Protocol):
+    """The part of `models.engine.Engine` that jobs need."""
+
+    def run(self, task: str, frames: Iterator[FrameInput], *, cancelled: Callable[[], bool]) -> TaskFindings:
+        """Look at frames, one after another, and say what is found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Runner:
+    """What every job of a worker process shares."""
+
+    settings: Settings
+    database: sa.Engine
+    engine: TaskEngine
+    packages: Mapping[str, TaskIdentity]  # by task
+    patients: PatientCheck
+    turn: threading.Lock  # one job at a time is with the engine
+
+    def run(self, job: Job, cancelled: Callable[[], bool]) -> tuple[NewResult, ...]:
+        """Compute and write a job's results; the files are whole and synced when this returns.
+
+        Parameters
+        ----------
+        job
+            As it was claimed.
+        cancelled
+            Asked between batches of frames.
+
+        Raises
+        ------
+        JobStopped
+            `cancelled` said so.
+        PixelError, ResultError, WorkerError, OSError
+            And whatever else goes wrong; the caller judges.
+        """
+        self._check_package(job)
+        inputs = inputs_of(self.database, job.id)
+        with read(self.database) as connection:
+            revision = instances_of(connection, job.revision_id)
+        self.patients.check(revision)
+        results: list[NewResult] = []
+        for each in inputs:
+            results += self._run_on(job, each, cancelled)
+        return tuple(results)
+
+    def _run_on(self, job: Job, each: StoredInstance, cancelled: Callable[[], bool]) -> list[NewResult]:
+        path = self.settings.archive_dir / each.path
+        if not path.is_file():
+            raise InputMissing("the instance's file is not in the archive any more; send the study again, or reindex")
+        image = open_image(path)
+        with self.turn:
+            found = self.engine.run(job.task, frame_inputs(image), cancelled=cancelled)
+        if cancelled():
+            raise JobStopped("the job was cancelled, or its lease was lost")
+        if job.claimed_first_at is None:
+            raise ValueError("a claimed job has the time of its first claim")
+        request = ResultRequest(
+            source=image,
+            findings=in_physical_units(found.findings, image.calibration),
+            task=found.identity,
+            job_identity=job.identity,
+            revision_number=job.revision_number,
+            predecessor=self._predecessor(job, each),
+            created_at=job.claimed_first_at,
+            options=ResultOptions(
+                ohif_compat=self.settings.results.ohif_compat,
+                research_use=self.settings.results.research_use,
+                institution_name=self.settings.results.institution,
+            ),
+        )
+        folder = self.settings.results_dir / job.identity
+        return [_row(written, self.settings.results_dir) for written in write_results(request, folder)]
+
+    def _check_package(self, job: Job) -> None:
+        installed = self.packages.get(job.task)
+        if installed is None or installed.digest.removeprefix("sha256:") != job.package_digest:
+            raise PackageChanged(
+                f"the job was made for another version of the task package {job.task!r} than is installed now; "
+                "run `echocare-node reindex`, or send the study again, to make a new job"
+            )
+
+    def _predecessor(self, job: Job, each: StoredInstance) -> tuple[Predecessor, ...] | None:
+        """What these results replace: those of the revision before, where they were about the same image."""
+        earlier = predecessor_results(self.database, job)
+        if not earlier:
+            return None
+        before = {one.sop_instance_uid for one in inputs_of(self.database, earlier[0].job_id)}
+        if each.sop_instance_uid not in before:
+            return None
+        return tuple((one.sop_class, one.sop_instance_uid, one.study_uid, one.series_uid) for one in earlier)
+
+
+def frame_inputs(image: SourceImage) -> Iterator[FrameInput]:
+    """Every view of every frame, as the engine takes them."""
+    shapes = [
+        ((view.left, view.top, view.right, view.bottom), image.calibration.pixel_aspect(view)) for view in image.views
+    ]
+    for number, pixels in decoded_ahead(image):
+        for rectangle, aspect in shapes:
+            yield FrameInput(pixels=pixels, frame=number, view=rectangle, pixel_aspect=aspect)
+
+
+def _row(written: ResultObject, results: Path) -> NewResult:
+    return NewResult(
+        sop_instance_uid=written.sop_instance_uid,
+        sop_class=written.sop_class_uid,
+        study_uid=written.study_instance_uid,
+        series_uid=written.series_instance_uid,
+        role=written.role,
+        path=written.path.relative_to(results).as_posix(),
+        sha256=written.sha256,
+    )

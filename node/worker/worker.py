@@ -1,0 +1,194 @@
+"""The worker role: claims jobs, runs them, and survives all of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from node.config import Settings
+from node.db import DatabaseUnavailable, connect
+from node.jobs import Job, LeaseLost, NewResult, claim, fail, finish, heartbeat, owner_name
+from node.logs import log_context, masked
+from node.roles import OUTBOX, WORKER, Stop
+from node.wake import Wake
+from node.worker.errors import JobStopped, failure_of
+from node.worker.patient import PatientCheck
+from node.worker.running import Runner
+
+WRITE_ATTEMPTS_S: Final = (0.1, 0.5, 1.0, 2.0, 4.0)  # pauses while the database is away and results wait to be told
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Claims and runs one job after the other, in one thread.
+
+    Parameters
+    ----------
+    settings
+        The node's settings.
+    database
+        The database.
+    runner
+        Runs a job.
+    clock
+        Gives the time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: sa.Engine,
+        runner: Runner,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._runner = runner
+        self._clock = clock
+        self._owner = owner_name(WORKER)
+        self._database_away = False
+
+    def run(self, stop: Stop) -> None:
+        """Work until stopped; a job that was begun is ended."""
+        with Wake(self._settings.data_dir, WORKER) as wake:
+            while not stop.is_set():
+                if not self._step_safely(wake):
+                    wake.wait(self._settings.jobs.poll_s)
+
+    def step(self, wake: Wake) -> bool:
+        """Run the job whose turn it is; False when none is waiting."""
+        held = claim(self._database, self._owner, self._clock(), policy=self._settings.jobs)
+        for job in held:
+            self._run(job, wake)
+        return bool(held)
+
+    def _step_safely(self, wake: Wake) -> bool:
+        try:
+            busy = self.step(wake)
+        except DatabaseUnavailable as error:
+            if not self._database_away:
+                _log.error("Jobs wait for the database", extra=log_context(reason=str(error)))
+            self._database_away = True
+            return False
+        except Exception as error:  # noqa: BLE001 - the worker outlives whatever happens
+            _log.error("A job's step failed unexpectedly", exc_info=masked(error), extra=log_context(action="step"))
+            return False
+        if self._database_away:
+            _log.info("Jobs go on", extra=log_context(action="step"))
+        self._database_away = False
+        return busy
+
+    def _run(self, job: Job, wake: Wake) -> None:
+        lost, ended = threading.Event(), threading.Event()
+        beat = threading.Thread(target=self._beat, args=(job, lost, ended), name=f"heartbeat-{job.id}", daemon=True)
+        beat.start()
+        began = time.monotonic()
+        try:
+            results = self._runner.run(job, lost.is_set)
+        except JobStopped:
+            _log.info("Job stopped: cancelled, or another worker has it", extra=log_context(job=job.id))
+        except Exception as error:  # noqa: BLE001 - every failure belongs to its job alone
+            self._failed(job, error)
+        else:
+            self._finished(job, results, time.monotonic() - began)
+            wake.ring(OUTBOX)
+        finally:
+            ended.set()
+            beat.join()
+
+    def _finished(self, job: Job, results: tuple[NewResult, ...], seconds: float) -> None:
+        destinations = () if job.mode == "shadow" else job.send_to
+        about = log_context(
+            job=job.id, task=job.task, study=job.study_uid, count=len(results), duration_s=round(seconds, 3)
+        )
+        if self._tell(lambda: finish(self._database, job, results, destinations, self._clock()), job):
+            _log.info("Job done", extra=about)
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        failure = failure_of(error)
+        why = (failure.code, failure.words)
+        again = failure.retryable
+
+        def write_down() -> None:
+            fail(self._database, job, why, retryable=again, now=self._clock(), policy=self._settings.jobs)
+
+        about = log_context(job=job.id, task=job.task, study=job.study_uid, attempt=job.attempt, code=failure.code)
+        if failure.expected:
+            _log.warning("Job failed", extra=about)
+        else:
+            _log.error("Job failed unexpectedly", exc_info=masked(error), extra=about)
+        self._tell(write_down, job)
+
+    def _tell(self, write_down: Callable[[], object], job: Job) -> bool:
+        """Write down how a job ended; while the database is away for a short time, keep at it."""
+        for pause in (*WRITE_ATTEMPTS_S, None):
+            try:
+                write_down()
+            except LeaseLost:
+                _log.warning("Another worker has this job now, its results are dropped", extra=log_context(job=job.id))
+                return False
+            except DatabaseUnavailable:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+            else:
+                return True
+        return False
+
+    def _beat(self, job: Job, lost: threading.Event, ended: threading.Event) -> None:
+        while not ended.wait(self._settings.jobs.heartbeat_s):
+            try:
+                if not heartbeat(self._database, job, self._clock(), policy=self._settings.jobs):
+                    lost.set()
+                    return
+            except DatabaseUnavailable:
+                continue
+
+
+def run_worker(settings: Settings, stop: Stop) -> None:
+    """Load the task packages and run jobs until stopped.
+
+    Raises
+    ------
+    PackageError
+        No task package can be used.
+    """
+    # Imported here, so that the other roles do without the network's libraries.
+    from models.engine import Engine
+    from models.packages import discover
+
+    packages, refusals = discover(settings.models.packages)
+    for refusal in refusals:
+        _log.error("A task package was refused", extra=log_context(reason=str(refusal)))
+    engine = Engine(
+        packages,
+        device=settings.models.device,
+        max_batch=settings.models.max_batch,
+        threads=settings.models.threads,
+    )
+    database = connect(settings.database)
+    runner = Runner(
+        settings=settings,
+        database=database,
+        engine=engine,
+        packages={package.identity.task: package.identity for package in packages},
+        patients=PatientCheck(settings.archive_dir),
+        turn=threading.Lock(),
+    )
+    threads = [
+        threading.Thread(target=Worker(settings, database, runner).run, args=(stop,), name=f"worker-{number}")
+        for number in range(settings.jobs.workers)
+    ]
+    _log.info("Worker ready", extra=log_context(count=len(packages), worker=str(len(threads))))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    database.dispose()
