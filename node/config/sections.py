@@ -138,7 +138,7 @@ class Models(Section):
 class DimsePeer(Section):
     """A DICOM application entity that results are sent to by C-STORE."""
 
-    kind: Literal["dimse"] = Field(default="dimse", description="dimse")
+    kind: Literal["dimse"] = Field(default="dimse", description="Says that the peer speaks DIMSE.")
     ae_title: AeTitle = Field(description="AE title to call.")
     host: str = Field(min_length=1, description="Host name or address.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(description="TCP port.")
@@ -152,8 +152,8 @@ class DimsePeer(Section):
 class FolderPeer(Section):
     """A folder that results are written to."""
 
-    kind: Literal["folder"] = Field(default="folder", description="folder")
-    path: LocalPath = Field(description="The folder; files go to <study>/<series>/<instance>.dcm below it.")
+    kind: Literal["folder"] = Field(default="folder", description="Says that the peer is a folder.")
+    path: LocalPath = Field(description="The folder; files go to `STUDY/SERIES/INSTANCE.dcm` below it.")
 
 
 Peer: TypeAlias = Annotated[DimsePeer | FolderPeer, Field(discriminator="kind")]
