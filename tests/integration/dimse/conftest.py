@@ -67,8 +67,8 @@ def storescp(tmp_path: Path) -> Iterator[Callable[..., tuple[Peer, Path]]]:
         pytest.fail("DCMTK's storescp is missing: apt-get install dcmtk")
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*options: str) -> tuple[Peer, Path]:
-        port, folder = free_port(), tmp_path / f"storescp-{len(started)}"
+    def start(*options: str, port: int | None = None) -> tuple[Peer, Path]:
+        port, folder = port or free_port(), tmp_path / f"storescp-{len(started)}"
         folder.mkdir()
         command = [program, *options, "--aetitle", "PEER", "--output-directory", str(folder), str(port)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

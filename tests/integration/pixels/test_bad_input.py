@@ -185,7 +185,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     return [write_still(scene, folder / f"{kind}.dcm", identity, encoding=kind).read_bytes() for kind in Encoding]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_bytes__anywhere__are_a_picture_or_a_typed_error(
     tmp_path: Path, phantoms: list[bytes], data: st.DataObject
