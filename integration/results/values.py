@@ -1,0 +1,46 @@
+"""How a number is shown: the same in the SR, on the SC and to the reader."""
+
+from __future__ import annotations
+
+from models.findings import Category, NoFinding, Quantity
+
+_DECIMALS = {"mm": 1, "mm2": 1, "%": 1, "px": 1, "px2": 0}
+_SHOWN_UNITS = {"mm2": "mm²", "px": "pixels", "px2": "pixels", "1": ""}
+
+
+def shown_value(value: float, unit: str) -> float:
+    """The value with the digits that its unit deserves: a tenth of a millimetre is below what a reader can set."""
+    if unit in _DECIMALS:
+        return round(value, _DECIMALS[unit])
+    return float(f"{value:.4g}")
+
+
+def percent(fraction: float) -> float:
+    """A probability of 0 to 1 in percent."""
+    return shown_value(100.0 * fraction, "%")
+
+
+def quantity_text(quantity: Quantity) -> str:
+    """One line: "head circumference 301.2 mm"."""
+    decimals = _DECIMALS.get(quantity.unit)
+    value = shown_value(quantity.value, quantity.unit)
+    number = f"{value:.{decimals}f}" if decimals is not None else f"{value:g}"
+    return f"{quantity.name} {number} {_SHOWN_UNITS.get(quantity.unit, quantity.unit)}".rstrip()
+
+
+def category_text(category: Category) -> str:
+    """One line: "assessment: benign (probability 91.0 %)"."""
+    probability = "" if category.probability is None else f" (probability {percent(category.probability):.1f} %)"
+    return f"{category.name}: {category.value.meaning}{probability}"
+
+
+def withheld_text(quantity: Quantity) -> str | None:
+    """Why a quantity has no physical unit; None where it has one or never could."""
+    if quantity.reason is None:
+        return None
+    return f"{quantity.name}: no physical unit, because {quantity.reason}"
+
+
+def no_finding_text(finding: NoFinding) -> str:
+    """Why the task says nothing."""
+    return f"{finding.name}: no finding, because {finding.reason}"
