@@ -195,7 +195,7 @@ def run_scheduler(settings: Settings, stop: Stop) -> None:
             _until_done(scheduler.start, wake, stop, settings)
             outbox.start()
             _log.info("Scheduler ready", extra=log_context(count=len(routes.rules)))
-            _loop(scheduler, wake, stop, settings)
+            run_until_stopped(scheduler, wake, stop, settings)
         finally:
             outbox.stop()
             archive.close()
@@ -212,7 +212,7 @@ def installed_tasks(settings: Settings) -> Iterable[TaskIdentity]:
     return tuple(package.identity for package in packages)
 
 
-def _loop(scheduler: Scheduler, wake: Wake, stop: Stop, settings: Settings) -> None:
+def run_until_stopped(scheduler: Scheduler, wake: Wake, stop: Stop, settings: Settings) -> None:
     trouble = ""
     while not stop.is_set():
         wait_s = settings.jobs.poll_s
