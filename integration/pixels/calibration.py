@@ -207,7 +207,8 @@ class Calibration:
     def _scale_in_one_region(self, points: Sequence[Point]) -> tuple[float, float]:
         owners = [self._owners(point) for point in points]
         if not all(owners):
-            raise NotCalibrated("a point lies outside every ultrasound region that the image declares")
+            lost = next((region.reason for region in self.regions if not region.inside), None)
+            raise NotCalibrated(lost or "a point lies outside every ultrasound region that the image declares")
         touched = [region for region in self.regions if any(region in at_point for at_point in owners)]
         # One region must hold every point: two images side by side may share a scale and still not be one plane.
         whole = [region for region in touched if all(region in at_point for at_point in owners)]
@@ -253,8 +254,8 @@ def _region(item: Dataset, number: int, rows: int, columns: int) -> Region:
         return Region(
             left=0,
             top=0,
-            right=max(0, columns - 1),
-            bottom=max(0, rows - 1),
+            right=-1,
+            bottom=-1,
             inside=False,
             reason=f"the place of ultrasound region {number} is missing or cannot be read",
         )

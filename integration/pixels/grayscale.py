@@ -89,11 +89,12 @@ class GrayScale:
         try:
             self._modality = _modality(ds)
             voi = _voi(ds)
+            declared = _declared_range(ds)
         except Exception as error:
             raise BadHeader("the gray-scale transformation (0028,1050-3010) cannot be read") from error
         plain = self._modality is None and voi is None and layout.bits_stored == 8 and not layout.signed
         self._identity = plain
-        self._voi = voi if voi is not None else self._full_range(ds, measured)
+        self._voi = voi if voi is not None else self._full_range(declared, measured)
         self._table = None if plain or layout.bits_stored > 16 else self._tabulate()
 
     def __call__(self, samples: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
@@ -119,13 +120,13 @@ class GrayScale:
         shown = np.rint(self._voi(scaled) * 255).astype(np.uint8)
         return 255 - shown if self._invert else shown
 
-    def _full_range(self, ds: Dataset, measured: Callable[[], Range]) -> Window:
+    def _full_range(self, declared: Range | None, measured: Callable[[], Range]) -> Window:
         bits = self._layout.bits_stored
         if bits <= 8:
             low = float(-self._offset)
             high = low + (1 << bits) - 1
         else:
-            low, high = _declared_range(ds) or measured()
+            low, high = declared or measured()
         ends = np.array([low, high])
         ends = ends if self._modality is None else self._modality(ends)
         low, high = float(ends.min()), float(ends.max())

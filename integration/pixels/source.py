@@ -14,7 +14,7 @@ from integration.pixels.calibration import Calibration
 from integration.pixels.codecs import Samples, codec_for, decode_frame
 from integration.pixels.colour import expand_422, read_palette, ybr_to_rgb
 from integration.pixels.container import Container, open_container
-from integration.pixels.errors import BadHeader, NoSuchFrame, Truncated, UnsupportedPhotometric
+from integration.pixels.errors import BadHeader, NoSuchFrame, PixelError, Truncated, UnsupportedPhotometric
 from integration.pixels.fragments import FrameFragments, index_frames
 from integration.pixels.grayscale import GrayScale, Range, stored_values
 from integration.pixels.layout import MONOCHROME, SUBSAMPLED, YBR, Layout, read_layout
@@ -104,15 +104,21 @@ def open_image(path: Path, limits: Limits = DEFAULT_LIMITS) -> SourceImage:
         One of its kinds, saying what is wrong with the instance.
     """
     container = open_container(path, limits)
-    layout = read_layout(container.header)
-    limits.check(rows=layout.rows, columns=layout.columns, frames=layout.frames, frame_bytes=layout.frame_bytes)
-    return SourceImage(
-        container.header,
-        rows=layout.rows,
-        columns=layout.columns,
-        calibration=Calibration.from_dataset(container.header),
-        read=FrameReader(container, layout).read,
-    )
+    try:
+        layout = read_layout(container.header)
+        limits.check(rows=layout.rows, columns=layout.columns, frames=layout.frames, frame_bytes=layout.frame_bytes)
+        return SourceImage(
+            container.header,
+            rows=layout.rows,
+            columns=layout.columns,
+            calibration=Calibration.from_dataset(container.header),
+            read=FrameReader(container, layout).read,
+        )
+    except PixelError:
+        raise
+    except Exception as error:
+        # pydicom converts values when they are asked for, and raises many kinds on damaged ones.
+        raise BadHeader(f"an attribute of the header cannot be read ({type(error).__name__}): send it again") from error
 
 
 class FrameReader:
