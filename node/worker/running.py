@@ -14,6 +14,7 @@ from integration.pixels import SourceImage, in_physical_units, open_image
 from integration.results import Predecessor, ResultObject, ResultOptions, ResultRequest, write_results
 from models.engine import FrameInput, TaskFindings
 from models.findings import TaskIdentity
+from node.archive.durable import make_folders
 from node.config import Settings
 from node.db import read
 from node.jobs import Job, NewResult, inputs_of, predecessor_results
@@ -95,6 +96,7 @@ class Runner:
             ),
         )
         folder = self.settings.results_dir / job.identity
+        make_folders(folder)
         return [_row(written, self.settings.results_dir) for written in write_results(request, folder)]
 
     def _check_package(self, job: Job) -> None:
