@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Sets up echocare-node on Debian 12: Debian packages where they are missing, and a virtual environment in .venv.
+# Run it again at any time; when nothing has changed it ends at once. Use it through `make setup`.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+
+debian_packages=(python3-venv orthanc orthanc-dicomweb dcmtk)
+stamp=.venv/.setup-of
+policy=/usr/sbin/policy-rc.d
+
+say() { printf 'setup: %s\n' "$*"; }
+stop() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+missing_packages() {
+    local name
+    for name in "${debian_packages[@]}"; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed || printf '%s\n' "$name"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# While this file stands, Debian's packages start no service (policy-rc.d, invoke-rc.d(8)).
+forbid_services() {
+    if as_root test -e "$policy"; then as_root mv "$policy" "$policy.before-echocare-setup"; fi
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+}
+
+allow_services() {
+    as_root rm -f "$policy"
+    if as_root test -e "$policy.before-echocare-setup"; then
+        as_root mv "$policy.before-echocare-setup" "$policy"
+    fi
+}
+
+# The tests start Orthanc themselves; one that we installed must not start with the machine either.
+disable_orthanc() {
+    if [ -x /usr/bin/deb-systemd-helper ]; then
+        as_root deb-systemd-helper disable orthanc.service >/dev/null 2>&1 || true
+    fi
+    as_root update-rc.d orthanc disable >/dev/null 2>&1 || true
+}
+
+install_packages() {
+    command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+        stop "this is no Debian; install these yourself: Python 3.11 with venv, Orthanc with its DICOMweb plugin, DCMTK"
+    local missing
+    mapfile -t missing < <(missing_packages)
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+        stop "missing Debian packages: ${missing[*]}; run this as root, or install them: apt-get install ${missing[*]}"
+    fi
+    say "installing Debian packages: ${missing[*]}"
+    trap allow_services EXIT
+    forbid_services
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    allow_services
+    trap - EXIT
+    if printf '%s\n' "${missing[@]}" | grep -qx orthanc; then disable_orthanc; fi
+}
+
+wanted() {
+    { cat pyproject.toml constraints.txt; python3 --version; pwd; } | sha256sum
+}
+
+install_python_packages() {
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(wanted)" ]; then return 0; fi
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "Python 3.11 or newer is needed as python3"
+    if [ ! -x .venv/bin/python ]; then
+        say "making .venv"
+        python3 -m venv .venv
+    fi
+    say "installing Python packages; the first time this takes some minutes"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        --constraint constraints.txt --editable '.[trainer,test]'
+    wanted >"$stamp"
+    say "done"
+}
+
+install_packages
+install_python_packages
