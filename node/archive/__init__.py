@@ -3,12 +3,13 @@
 from node.archive.errors import ArchiveError, NotWritable, OutOfSpace, Unfileable
 from node.archive.filemeta import FileMeta
 from node.archive.filing import StoredFile, is_uid
-from node.archive.receipt import Receipt
+from node.archive.receipt import Blank, Receipt
 from node.archive.store import Archive
 
 __all__ = [
     "Archive",
     "ArchiveError",
+    "Blank",
     "FileMeta",
     "NotWritable",
     "OutOfSpace",

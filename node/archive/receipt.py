@@ -25,45 +25,83 @@ from node.archive.space import FreeSpace
 PART: Final = ".part"
 WHOLE: Final = ".dcm"
 SPACE_CHECK_BYTES: Final = 16 * 2**20
+FIRST_WRITE_BACK_BYTES: Final = 128 * 2**10
 WRITE_BACK_BYTES: Final = 4 * 2**20
 
 _number = itertools.count()
 
 
-class Receipt:
-    """A file under `incoming` that is being received.
+class Blank:
+    """An empty file under `incoming`, opened and waiting for an instance.
 
     The file is locked while it is open, so that a clean-up tells it from one that a killed process left behind.
+
+    Raises
+    ------
+    OutOfSpace, NotWritable
+        The folder cannot be written.
     """
 
-    def __init__(self, folder: Path, meta: FileMeta, space: FreeSpace, folder_sync: FolderSync) -> None:
-        space.require()
+    def __init__(self, folder: Path) -> None:
+        # Names sort by time and hold nothing of the patient's.
+        self.stem = f"{folder}/{time.time_ns():016x}-{os.getpid():x}-{next(_number):x}"
+        try:
+            self.descriptor = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise from_os_error(error, "open a file for a received instance") from error
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.discard()
+            raise from_os_error(error, "lock a file for a received instance") from error
+
+    @property
+    def part(self) -> str:
+        """The file's path while it is being written."""
+        return f"{self.stem}{PART}"
+
+    def discard(self) -> None:
+        """Remove the file, unless it was closed before."""
+        if self.descriptor >= 0:
+            with suppress(OSError):
+                os.unlink(self.part)
+            self.close()
+
+    def close(self) -> None:
+        """Give the descriptor back, and the lock with it."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+class Receipt:
+    """An instance that is being received.
+
+    Parameters
+    ----------
+    blank
+        The file for it, which is taken over.
+    meta
+        What to write before the data set.
+    space
+        Asked now and then whether to go on.
+    folder_sync
+        Makes the file's name last.
+    """
+
+    def __init__(self, blank: Blank, meta: FileMeta, space: FreeSpace, folder_sync: FolderSync) -> None:
+        self._blank = blank
         self._space = space
         self._folder_sync = folder_sync
-        # Names sort by the time of arrival and hold nothing of the patient's.
-        self._stem = folder / f"{time.time_ns():016x}-{os.getpid():x}-{next(_number):x}"
-        self._part = self._stem.with_suffix(PART)
         self._written = 0
         self._next_check = SPACE_CHECK_BYTES
         self._written_back = 0
-        self._descriptor = self._open()
         try:
+            space.require()
             self.write(meta.encode())
         except ArchiveError:
             self.abort()
             raise
-
-    def _open(self) -> int:
-        try:
-            descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise from_os_error(error, "open a file for a received instance") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            raise from_os_error(error, "lock a file for a received instance") from error
-        return descriptor
 
     def write(self, piece: bytes | bytearray | memoryview) -> None:
         """Append bytes.
@@ -74,14 +112,15 @@ class Receipt:
             The bytes are not in the file; only `abort` is of use now.
         """
         try:
-            count = os.write(self._descriptor, piece)
+            count = os.write(self._blank.descriptor, piece)
             while count < len(piece):
-                count += os.write(self._descriptor, memoryview(piece)[count:])
+                count += os.write(self._blank.descriptor, memoryview(piece)[count:])
         except OSError as error:
             raise from_os_error(error, "write a received instance") from error
         self._written += count
-        if self._written - self._written_back >= WRITE_BACK_BYTES:
-            start_write_back(self._descriptor, self._written_back, self._written - self._written_back)
+        # Small steps first, so that a still's bytes are on their way before its last one came.
+        if self._written - self._written_back >= min(max(FIRST_WRITE_BACK_BYTES, self._written // 4), WRITE_BACK_BYTES):
+            start_write_back(self._blank.descriptor, self._written_back, self._written - self._written_back)
             self._written_back = self._written
         if self._written >= self._next_check:
             self._next_check = self._written + SPACE_CHECK_BYTES
@@ -100,30 +139,22 @@ class Receipt:
         OutOfSpace, NotWritable
             The instance is not safe and must not be acknowledged.
         """
-        whole = self._stem.with_suffix(WHOLE)
+        whole = f"{self._blank.stem}{WHOLE}"
         try:
-            os.fdatasync(self._descriptor)
-            os.rename(self._part, whole)
+            os.fdatasync(self._blank.descriptor)
+            os.rename(self._blank.part, whole)
             self._folder_sync.sync()
         except OSError as error:
             self.abort()
             with suppress(OSError):
-                whole.unlink()
+                os.unlink(whole)
             raise from_os_error(error, "make a received instance safe") from error
-        self._close()
-        return whole
+        self._blank.close()
+        return Path(whole)
 
     def abort(self) -> None:
         """Forget what was received; harmless after `commit`."""
-        if self._descriptor >= 0:
-            with suppress(OSError):
-                self._part.unlink()
-            self._close()
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        self._blank.discard()
 
 
 def remove_stale_parts(folder: Path) -> int:

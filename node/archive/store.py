@@ -21,7 +21,7 @@ from node.archive.durable import FolderSync, make_folders, sync_folder
 from node.archive.errors import Unfileable, from_os_error
 from node.archive.filemeta import FileMeta
 from node.archive.filing import DIGEST_CHARACTERS, HeaderFault, StoredFile, describe, digest_of, place_of
-from node.archive.receipt import WHOLE, Receipt, remove_stale_parts
+from node.archive.receipt import WHOLE, Blank, Receipt, remove_stale_parts
 from node.archive.space import FreeSpace, free_bytes
 
 FULL_DIGEST_CHARACTERS = 64
@@ -58,15 +58,32 @@ class Archive:
             raise from_os_error(error, "make the archive's folders") from error
         self._space = FreeSpace(root, min_free_bytes, measure)
 
-    def begin(self, meta: FileMeta) -> Receipt:
-        """Open a file for an instance that is about to be received.
+    def prepare(self) -> Blank:
+        """Open a file ahead of the next instance, at a moment when nobody waits for it.
+
+        Raises
+        ------
+        OutOfSpace, NotWritable
+            The folder cannot be written.
+        """
+        return Blank(self._incoming)
+
+    def begin(self, meta: FileMeta, blank: Blank | None = None) -> Receipt:
+        """Start the file of an instance that is about to be received.
+
+        Parameters
+        ----------
+        meta
+            What is known before the data set comes.
+        blank
+            A file from `prepare`, used up by this; None opens one.
 
         Raises
         ------
         OutOfSpace, NotWritable
             There is no room, or the folder cannot be written.
         """
-        return Receipt(self._incoming, meta, self._space, self._incoming_sync)
+        return Receipt(blank or self.prepare(), meta, self._space, self._incoming_sync)
 
     def incoming(self) -> Iterator[Path]:
         """Received files that are not filed yet, oldest first."""

@@ -8,9 +8,10 @@ DICOM PS3.7 9 and 10 (DIMSE services), Annex C (statuses).
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import NoReturn
 
-from node.archive import Archive, FileMeta
+from node.archive import Archive, ArchiveError, Blank, FileMeta
 from node.listener.bell import Bell
 from node.listener.commands import (
     RESPONSE,
@@ -57,6 +58,7 @@ class Dialogue:
         self._stream = stream
         self._archive = archive
         self._bell = bell
+        self._blank: Blank | None = None  # a file for the next instance, opened while the caller prepares it
 
     def run(self) -> NoReturn:
         """Answer until the association ends, which is always by an exception.
@@ -66,8 +68,12 @@ class Dialogue:
         Released, Aborted, Closed, TimedOut, Violation
             How it ended.
         """
-        while True:
-            self._serve_one()
+        try:
+            while True:
+                self._serve_one()
+        finally:
+            if self._blank is not None:
+                self._blank.discard()
 
     def _serve_one(self) -> None:
         context_id, encoded = self._messages.next_command()
@@ -87,6 +93,7 @@ class Dialogue:
             send(self._stream, command_pdus(context_id, response, self._agreement.peer_max_pdu_bytes))
         if request.field == CommandField.C_STORE and answer is not None:
             self._note(request, answer)
+            self._prepare()
 
     def _store(self, request: Command, context_id: int) -> Answer:
         context = self._agreement.contexts[context_id]
@@ -101,7 +108,8 @@ class Dialogue:
             calling_ae=self._agreement.calling_ae,
             called_ae=self._agreement.called_ae,
         )
-        return store(self._archive, meta, self._messages.data_set(context_id))
+        blank, self._blank = self._blank, None
+        return store(self._archive, meta, blank, self._messages.data_set(context_id))
 
     def _other(self, request: Command, context_id: int) -> Answer | None:
         if request.field == CommandField.C_CANCEL:
@@ -116,6 +124,11 @@ class Dialogue:
         if request.has_data_set:
             for _ in self._messages.data_set(context_id):
                 pass
+
+    def _prepare(self) -> None:
+        if self._blank is None:
+            with suppress(ArchiveError):  # it is tried again, and answered, when the instance comes
+                self._blank = self._archive.prepare()
 
     def _note(self, request: Command, answer: Answer) -> None:
         if answer.status is Status.SUCCESS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from node.archive import Archive, ArchiveError, FileMeta, OutOfSpace, Receipt, is_uid
+from node.archive import Archive, ArchiveError, Blank, FileMeta, OutOfSpace, Receipt, is_uid
 from node.archive.beginning import Beginning, Unreadable, read_beginning
 from node.listener.commands import Answer, Command, Status
 from node.listener.negotiation import Context
@@ -34,7 +34,7 @@ def refusal(request: Command, context: Context) -> Answer | None:
     return None
 
 
-def store(archive: Archive, meta: FileMeta, pieces: Iterable[memoryview]) -> Answer:
+def store(archive: Archive, meta: FileMeta, blank: Blank | None, pieces: Iterable[memoryview]) -> Answer:
     """Receive a data set into the archive.
 
     All pieces are taken, whatever happens to the file, since the answer may only follow the last one.
@@ -45,6 +45,8 @@ def store(archive: Archive, meta: FileMeta, pieces: Iterable[memoryview]) -> Ans
         Where to.
     meta
         What the request and the association say about the instance.
+    blank
+        A file that was opened ahead, used up by this.
     pieces
         The data set's bytes as they come. What this iterator raises passes through, and nothing is kept.
 
@@ -53,7 +55,7 @@ def store(archive: Archive, meta: FileMeta, pieces: Iterable[memoryview]) -> Ans
     Answer
         Success only after the file and its name are on the disk.
     """
-    intake = _Intake(archive, meta)
+    intake = _Intake(archive, meta, blank)
     try:
         for piece in pieces:
             intake.take(piece)
@@ -65,7 +67,7 @@ def store(archive: Archive, meta: FileMeta, pieces: Iterable[memoryview]) -> Ans
 class _Intake:
     """One data set on its way: held back until it shows what it is, then written as it comes."""
 
-    def __init__(self, archive: Archive, meta: FileMeta) -> None:
+    def __init__(self, archive: Archive, meta: FileMeta, blank: Blank | None) -> None:
         self._meta = meta
         self._held = bytearray()
         self._is_known = False  # the data set was found to be what the request says
@@ -73,7 +75,7 @@ class _Intake:
         self._receipt: Receipt | None = None
         self._answer: Answer | None = None
         try:
-            self._receipt = archive.begin(meta)
+            self._receipt = archive.begin(meta, blank)
         except ArchiveError as error:
             self._fail(error)
 
