@@ -208,7 +208,7 @@ def installed_tasks(settings: Settings) -> Iterable[TaskIdentity]:
 
     packages, refusals = discover(settings.models.packages)
     for refusal in refusals:
-        _log.error("A task package was refused", extra=log_context(reason=str(refusal)))
+        _log.error("A task package was refused", extra=log_context(code=refusal.code, reason=refusal.reason))
     return tuple(package.identity for package in packages)
 
 

@@ -12,8 +12,7 @@ from pydicom import Dataset, dcmread
 from node.routing.condition import VIEW
 from node.routing.values import Value, merged, values_of
 
-OUR_NAME: Final = "echocare-node"  # Manufacturer of everything that this node makes
-OUR_ROOT: Final = "2.25."
+DIGEST_MARK: Final = ", package sha256:"
 US = "1.2.840.10008.5.1.4.1.1."
 IMAGE_CLASSES: Final = frozenset(
     US + end
@@ -110,7 +109,14 @@ def _count(values: dict[str, Value], members: Sequence[InstanceFacts]) -> None:
 
 
 def _is_ours(header: Dataset) -> bool:
-    if str(header.get("Manufacturer", "") or "").strip() == OUR_NAME:
-        return True
-    contributors = header.get("ContributingEquipmentSequence") or ()
-    return any(str(item.get("Manufacturer", "") or "").strip() == OUR_NAME for item in contributors)
+    """Whether a node of this kind made it: whatever the manufacturer of the task, the package's digest is named.
+
+    References
+    ----------
+    PS3.3 C.12.1.1.5 (Contributing Equipment), as `integration.results.instance` writes it.
+    """
+    try:
+        contributions = [str(item.get("ContributionDescription", "")) for item in header.ContributingEquipmentSequence]
+    except (AttributeError, TypeError):
+        return False
+    return any(words.startswith("task ") and DIGEST_MARK in words for words in contributions)

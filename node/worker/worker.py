@@ -166,7 +166,7 @@ def run_worker(settings: Settings, stop: Stop) -> None:
 
     packages, refusals = discover(settings.models.packages)
     for refusal in refusals:
-        _log.error("A task package was refused", extra=log_context(reason=str(refusal)))
+        _log.error("A task package was refused", extra=log_context(code=refusal.code, reason=refusal.reason))
     engine = Engine(
         packages,
         device=settings.models.device,

@@ -21,6 +21,7 @@ US_IMAGE, US_CINE, SECONDARY_CAPTURE = (
     "1.2.840.10008.5.1.4.1.1.3.1",
     "1.2.840.10008.5.1.4.1.1.7",
 )
+OURS = f"task fetal-head 1, package sha256:{'a' * 64}, encoder sha256:{'b' * 64}, revision 1"
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 PACKAGES = tuple(
     TaskIdentity(task=task, version="1", digest=f"sha256:{character * 64}", encoder_digest="")
@@ -172,8 +173,7 @@ def test_plan__one_job_for_each_image_and_rule(tmp_path: Path) -> None:
     [
         facts(sop_class=SEG, Modality="SEG"),
         facts(sop_class="1.2.840.10008.5.1.4.1.1.88.34", Modality="SR"),
-        facts(sop_class=SECONDARY_CAPTURE, Manufacturer="echocare-node"),
-        facts(ContributingEquipmentSequence=[header(Manufacturer="echocare-node")]),
+        facts(sop_class=SECONDARY_CAPTURE, ContributingEquipmentSequence=[header(ContributionDescription=OURS)]),
     ],
 )
 def test_plan__own_results_and_other_objects__no_job(instance: InstanceFacts, tmp_path: Path) -> None:

@@ -291,3 +291,13 @@ def test_worker__package_replaced_since_the_job_was_made__failed_with_the_reason
     bench.worker._runner.packages.clear()  # type: ignore[attr-defined]
     bench.worker.step(bench.wake)
     assert only_job(bench).error_code == "worker.package_changed"
+
+
+def test_worker__own_results_sent_back_by_the_destination__nothing_more_runs(bench: Bench) -> None:
+    bench.receive_ds(still())
+    bench.settle()
+    (done,) = bench.jobs("1.2.3")
+    for path in bench.delivered("1.2.3"):
+        bench.receive_file(path)
+    bench.settle()
+    assert [job.id for job in bench.jobs("1.2.3")] == [done.id]
