@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from integration.dimse.association import Context
 from integration.dimse.errors import Unsendable
@@ -24,6 +24,7 @@ PREAMBLE: Final = 128
 LONG_VRS: Final = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"))
 MOST_META_BYTES: Final = 1 << 20
 CLASS, INSTANCE, SYNTAX = 0x0002, 0x0003, 0x0010  # element numbers in group 0002
+JPEG_BASELINE: Final = str(JPEGBaseline8Bit)
 UNCOMPRESSED: Final = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 
 
@@ -41,7 +42,7 @@ class Sendable:
     def contexts(self) -> tuple[Context, ...]:
         """The presentation contexts that can carry it, the one without re-encoding first."""
         own = Context(self.sop_class_uid, self.transfer_syntax)
-        if self.transfer_syntax not in UNCOMPRESSED:
+        if self.transfer_syntax not in (*UNCOMPRESSED, JPEG_BASELINE):
             return (own,)
         return (own, *(Context(self.sop_class_uid, other) for other in UNCOMPRESSED if other != own.transfer_syntax))
 

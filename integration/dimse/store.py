@@ -7,18 +7,17 @@ DICOM PS3.4 B.2 (Storage, statuses in B.2.3), PS3.7 9.1.1, 9.1.5 and annex C (st
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from integration.dimse.association import MOST_CONTEXTS, Association, Command, Context
+from integration.dimse.encoding import data_set
 from integration.dimse.errors import ContextRefused, DimseError, ProtocolError, StoreRefused, Unsendable
 from integration.dimse.part10 import Sendable, read_sendable
 from integration.dimse.peer import Peer
@@ -32,7 +31,6 @@ WARNINGS: Final = {
     0x0107: "attribute list error",
     0x0116: "attribute value out of range",
 }
-IN_MEMORY_BYTES = 64 << 20  # a re-encoded data set larger than this goes through a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +68,8 @@ def echo(peer: Peer) -> None:
 def store(paths: Sequence[Path], peer: Peer) -> Iterator[Outcome]:
     """Send DICOM files to a peer, in order, over one association where that goes well.
 
-    The data sets go out as they lie in the files, in chunks; none is held in memory whole. Only an uncompressed
-    file to a peer that takes the other little-endian encoding alone is re-encoded. When the association breaks at a
+    The data sets go out as they lie in the files, in chunks; none is held in memory whole. What a peer can take only in
+    another encoding is re-encoded where `integration.dimse.encoding` can. When the association breaks at a
     file, that file's outcome says so and the files after it go over a new one.
 
     Parameters
@@ -147,7 +145,7 @@ def _store_one(assoc: Association, item: Sendable) -> Outcome:
             f"in transfer syntax {item.transfer_syntax}"
         )
     command = Command(field=STORE_RQ, sop_class=item.sop_class_uid, sop_instance=item.sop_instance_uid)
-    with _data_set(item, context.transfer_syntax) as data:
+    with data_set(item, context.transfer_syntax) as data:
         response = assoc.request(assoc.accepted[context], command, data)
     return _judged(item.path, assoc.peer, response)
 
@@ -181,32 +179,3 @@ def _meaning(status: int) -> str:
         return "cannot understand"
     known = {0x0122: "SOP class not supported", 0x0124: "not authorized", 0x0110: "processing failure"}
     return known.get(status, "failure")
-
-
-@contextmanager
-def _data_set(item: Sendable, transfer_syntax: str) -> Iterator[BinaryIO]:
-    """The data set as a stream, in the encoding that was agreed."""
-    try:
-        file = item.path.open("rb")
-    except OSError as error:
-        raise Unsendable(f"the file cannot be read: {error.strerror or error}") from error
-    with file:
-        if transfer_syntax != item.transfer_syntax:
-            with _re_encoded(file, implicit=transfer_syntax == ImplicitVRLittleEndian) as stream:
-                yield stream
-            return
-        file.seek(item.offset)
-        yield file
-
-
-@contextmanager
-def _re_encoded(file: BinaryIO, *, implicit: bool) -> Iterator[BinaryIO]:
-    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as spool:
-        try:
-            plain = Dataset()
-            plain.update(dcmread(file))
-            plain.save_as(spool, implicit_vr=implicit, little_endian=True)
-            spool.seek(0)
-        except Exception as error:  # pydicom raises whatever the bytes lead to
-            raise Unsendable("the data set cannot be re-encoded for the peer") from error
-        yield spool  # type: ignore[misc]

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.pixels import iter_pixels
 from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless
 
 from integration.dimse import (
@@ -23,6 +25,7 @@ from integration.dimse import (
     read_sendable,
     store,
 )
+from integration.phantom import Encoding, Identity, Look, fetal_head_cine, write_cine
 from tests.data import real_data
 from tests.integration.dimse.conftest import free_port, scripted_scp, write_object
 
@@ -77,6 +80,19 @@ def test_store__peer_takes_implicit_only__object_is_re_encoded(storescp: StartSc
     (kept,) = folder.iterdir()
     assert read_sendable(kept).transfer_syntax == ImplicitVRLittleEndian
     assert dcmread(kept).PixelData == dcmread(path).PixelData
+
+
+def test_store__peer_takes_no_jpeg__clip_is_decompressed(storescp: StartScp, tmp_path: Path) -> None:
+    peer, folder = storescp("+xi")
+    scenes = fetal_head_cine(3, 4, 301, 401, look=Look(colour=True))
+    clip = write_cine(scenes, tmp_path / "clip.dcm", Identity(study="jpeg"), encoding=Encoding.JPEG)
+    (outcome,) = store([clip], peer)
+    assert outcome.accepted
+    (kept,) = folder.iterdir()
+    received = dcmread(kept)
+    assert received.PhotometricInterpretation == "RGB"
+    assert received.LossyImageCompression == "01"
+    assert np.array_equal(received.pixel_array, np.stack(list(iter_pixels(clip))))
 
 
 def test_store__context_refused__only_that_object_fails(storescp: StartScp, tmp_path: Path) -> None:
