@@ -1,6 +1,6 @@
 """Images of any transfer syntax as upright frames of eight bits, and the scale that they prove."""
 
-from integration.pixels.calibration import Calibration, NotCalibrated, Region
+from integration.pixels.calibration import Calibration, NotCalibrated
 from integration.pixels.errors import (
     BadHeader,
     FrameTooSmall,
@@ -18,6 +18,7 @@ from integration.pixels.errors import (
 from integration.pixels.limits import Limits
 from integration.pixels.measure import in_physical_units
 from integration.pixels.picture import open_picture
+from integration.pixels.regions import Region
 from integration.pixels.source import SourceImage, open_image
 from integration.pixels.views import View
 

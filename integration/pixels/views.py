@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from integration.pixels.calibration import TWO_DIMENSIONAL, Region
+from integration.pixels.regions import TWO_DIMENSIONAL, Region
 
 LEAST_SIDE = 64  # px; smaller boxes are thumbnails and colour bars
 _TISSUE, _COLOUR_FLOW = 1, 2
