@@ -26,6 +26,43 @@ from models.findings import Code, TaskIdentity
 MAX_LO: Final = 64
 _SERIES_OF_ROLE: Final = {"SEG": 1, "SR": 2, "SR-TEXT": 3, "SC": 4}
 _NOT_FOR_DIAGNOSIS: Final = "not for diagnosis"
+UNPAIRED_PARTS: Final = frozenset(
+    {
+        "ABDOMEN",
+        "AORTA",
+        "BLADDER",
+        "BRAIN",
+        "CHEST",
+        "COLON",
+        "CSPINE",
+        "DUODENUM",
+        "ESOPHAGUS",
+        "GALLBLADDER",
+        "HEAD",
+        "HEART",
+        "JAW",
+        "LARYNX",
+        "LIVER",
+        "LSPINE",
+        "MEDIASTINUM",
+        "NECK",
+        "NOSE",
+        "PANCREAS",
+        "PELVIS",
+        "PENIS",
+        "PHARYNX",
+        "PROSTATE",
+        "RECTUM",
+        "SKULL",
+        "SPINE",
+        "SPLEEN",
+        "STOMACH",
+        "THYROID",
+        "TONGUE",
+        "UTERUS",
+        "VAGINA",
+    }
+)
 _OFFSET: Final = re.compile(r"([+-])(\d{2})(\d{2})")
 
 
@@ -77,13 +114,18 @@ def series_description(request: ResultRequest, says: str) -> str:
 
 
 def copy_laterality(request: ResultRequest, ds: Dataset) -> None:
-    """Which side was imaged, as the source has it.
-
-    Without a body part General Series wants Laterality, and an image whose source says neither has it empty: that the
-    side is not known is all that can be said (PS3.3 C.7.3.1.1).
-    """
+    """Which body part and side were imaged, as the source has them."""
     copy_attributes(request.header, ds, ("BodyPartExamined", "Laterality", "ImageLaterality"))
-    if not {"BodyPartExamined", "Laterality", "ImageLaterality"} & {element.keyword for element in ds}:
+
+
+def add_unknown_laterality(ds: Dataset) -> None:
+    """Say that the side is not known, where the part is not one that has no sides and the source names none.
+
+    General Series wants Laterality of an image then, empty when it is not known (PS3.3 C.7.3.1); of a Segmentation,
+    whose functional groups have a place for the side, it does not.
+    """
+    part = str(ds.get("BodyPartExamined") or "")
+    if "Laterality" not in ds and "ImageLaterality" not in ds and part not in UNPAIRED_PARTS:
         ds.Laterality = None
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from models.findings import Category, NoFinding, Quantity
+from typing import Final
 
+from models.findings import Category, Finding, Narrative, NoFinding, Quantity
+
+RESEARCH_MARK: Final = "research use only, not for diagnosis"
 _DECIMALS = {"mm": 1, "mm2": 1, "%": 1, "px": 1, "px2": 0}
 _SHOWN_UNITS = {"mm2": "mm²", "px": "pixels", "px2": "pixels", "1": ""}
 
@@ -44,3 +47,19 @@ def withheld_text(quantity: Quantity) -> str | None:
 def no_finding_text(finding: NoFinding) -> str:
     """Why the task says nothing."""
     return f"{finding.name}: no finding, because {finding.reason}"
+
+
+def finding_texts(finding: Finding) -> tuple[str, ...]:
+    """All that a finding says in words, a line each; none for one that is only a mark."""
+    match finding:
+        case Quantity():
+            withheld = withheld_text(finding)
+            return (quantity_text(finding),) if withheld is None else (quantity_text(finding), withheld)
+        case Category():
+            return (category_text(finding),)
+        case NoFinding():
+            return (no_finding_text(finding),)
+        case Narrative(text=text):
+            return (text,)
+        case _:
+            return ()

@@ -20,12 +20,13 @@ from integration.results.sr import build_sr, build_sr_text
 from models.findings import EnhancedImage, Mask
 
 _BLOCK: Final = 1 << 20
-_BUILDERS: Final[tuple[tuple[str, UID, Callable[[ResultRequest], Dataset | None]], ...]] = (
-    ("SEG", ExplicitVRLittleEndian, build_seg),
-    ("SR", ExplicitVRLittleEndian, build_sr),
-    ("SR-TEXT", ExplicitVRLittleEndian, build_sr_text),
-    ("SC", JPEGBaseline8Bit, build_sc),
+_BUILDERS: Final[tuple[tuple[str, Callable[[ResultRequest], Dataset | None]], ...]] = (
+    ("SEG", build_seg),
+    ("SR", build_sr),
+    ("SR-TEXT", build_sr_text),
+    ("SC", build_sc),
 )
+_TRANSFER_SYNTAX: Final = {"SC": JPEGBaseline8Bit}  # the others: Explicit VR Little Endian
 
 
 def write_results(request: ResultRequest, folder: Path) -> tuple[ResultObject, ...]:
@@ -50,30 +51,33 @@ def write_results(request: ResultRequest, folder: Path) -> tuple[ResultObject, .
         A frame of the source does not decode.
     """
     _check(request)
-    written = []
-    for role, transfer_syntax, build in _BUILDERS:
-        ds = build(request)
-        if ds is None:
-            continue
-        path = folder / f"{ds.SOPInstanceUID}.dcm"
-        try:
-            sha256 = _write_whole(ds, transfer_syntax, path)
-        except OSError as error:
-            raise UnwritableFolder(
-                f"the {role} could not be written ({error.strerror}): make room in the data folder or mend its rights"
-            ) from error
-        written.append(
-            ResultObject(
-                role=role,
-                sop_class_uid=str(ds.SOPClassUID),
-                sop_instance_uid=str(ds.SOPInstanceUID),
-                series_instance_uid=str(ds.SeriesInstanceUID),
-                study_instance_uid=str(ds.StudyInstanceUID),
-                path=path,
-                sha256=sha256,
-            )
-        )
-    return tuple(written)
+    built = ((role, build(request)) for role, build in _BUILDERS)
+    return tuple(write_one(role, ds, folder) for role, ds in built if ds is not None)
+
+
+def write_one(role: str, ds: Dataset, folder: Path) -> ResultObject:
+    """Write one result object and sync it.
+
+    Raises
+    ------
+    UnwritableFolder
+    """
+    path = folder / f"{ds.SOPInstanceUID}.dcm"
+    try:
+        sha256 = _write_whole(ds, _TRANSFER_SYNTAX.get(role, ExplicitVRLittleEndian), path)
+    except OSError as error:
+        raise UnwritableFolder(
+            f"the {role} could not be written ({error.strerror}): make room in the data folder or mend its rights"
+        ) from error
+    return ResultObject(
+        role=role,
+        sop_class_uid=str(ds.SOPClassUID),
+        sop_instance_uid=str(ds.SOPInstanceUID),
+        series_instance_uid=str(ds.SeriesInstanceUID),
+        study_instance_uid=str(ds.StudyInstanceUID),
+        path=path,
+        sha256=sha256,
+    )
 
 
 def _check(request: ResultRequest) -> None:

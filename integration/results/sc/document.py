@@ -21,7 +21,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage, SecondaryCaptureImageStorage
 
-from integration.results.instance import copy_laterality, new_instance, purposeful_source_item
+from integration.results.instance import add_unknown_laterality, copy_laterality, new_instance, purposeful_source_item
 from integration.results.patient import copy_attributes
 from integration.results.request import ResultRequest
 from integration.results.sc.draw import Painter, heading_of
@@ -49,6 +49,7 @@ def build_sc(request: ResultRequest) -> Dataset | None:
     sop_class = MultiFrameTrueColorSecondaryCaptureImageStorage if cine else SecondaryCaptureImageStorage
     ds = new_instance(request, "SC", str(sop_class), modality="US", says="overlay")
     copy_laterality(request, ds)
+    add_unknown_laterality(ds)
     copy_attributes(request.header, ds, ("PixelAspectRatio",))
     ds.ConversionType = "WSD"
     ds.ImageType = ["DERIVED", "SECONDARY"]

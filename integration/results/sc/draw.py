@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from integration.results.colours import Rgb
 from integration.results.sc.marks import Line, Overlay, Words, outlines
+from integration.results.values import RESEARCH_MARK
 
-RESEARCH_MARK: Final = "research use only, not for diagnosis"
 _LEAST_WIDTH: Final = 480  # of the picture: a narrow frame is widened with black, so that the legend can be read
 _MOST_LINES: Final = 16
 _BLACK: Final[Rgb] = (0, 0, 0)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from integration.results.colours import Rgb, rgb_of
-from integration.results.values import category_text, no_finding_text, quantity_text
-from models.findings import Box, Category, Finding, Landmarks, Mask, Measure, Narrative, NoFinding, Point, Quantity
+from integration.results.values import finding_texts
+from models.findings import Box, Finding, Landmarks, Mask, Measure, Narrative, NoFinding, Point, Quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +58,8 @@ def overlay_of(findings: Sequence[Finding], *, multi_frame: bool) -> Overlay:
             calipers += 1
             label = str(calipers)
         lines.setdefault(finding.frame, []).extend(_lines(finding, colour, label))
-        for text, marked in _texts(finding):
+        for position, text in enumerate(finding_texts(finding)):
+            marked = position == 0 and not isinstance(finding, NoFinding | Narrative)
             where = f" (frame {finding.frame})" if multi_frame and marked else ""
             number = f"{label}  " if label and marked else ""
             legend.setdefault(Words(text=f"{number}{text}{where}", colour=colour if marked else None))
@@ -89,20 +90,3 @@ def _lines(finding: Finding, colour: Rgb, label: str) -> list[Line]:
 
 def _line(points: tuple[Point, ...], colour: Rgb, *, closed: bool, label: str) -> Line:
     return Line(points=np.asarray(points, np.float64).reshape(-1, 2), closed=closed, colour=colour, label=label)
-
-
-def _texts(finding: Finding) -> list[tuple[str, bool]]:
-    """Lines of the legend, and whether each speaks of a mark."""
-    match finding:
-        case Quantity(reason=None):
-            return [(quantity_text(finding), True)]
-        case Quantity(reason=reason):
-            return [(quantity_text(finding), True), (f"no physical unit, because {reason}", False)]
-        case Category():
-            return [(category_text(finding), True)]
-        case NoFinding():
-            return [(no_finding_text(finding), False)]
-        case Narrative(text=text):
-            return [(text, False)]
-        case _:
-            return []

@@ -120,6 +120,7 @@ def _shared_groups(request: ResultRequest, spacing: tuple[float, float]) -> Data
         orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
         shared.PlaneOrientationSequence = Sequence([orientation])
         measures = Dataset()
+        measures.SliceThickness = 1  # of no meaning in a plane; highdicom reads no pixel measures without it
         measures.PixelSpacing = [f"{part:.8g}" for part in spacing]
         shared.PixelMeasuresSequence = Sequence([measures])
     return shared

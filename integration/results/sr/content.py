@@ -12,6 +12,8 @@ from collections.abc import Iterable
 import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
+    ContainerContentItem,
+    ContentSequence,
     CoordinatesForMeasurement,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
@@ -37,8 +39,8 @@ from integration.results.instance import MAX_LO, serial_number
 from integration.results.request import ResultRequest
 from integration.results.sr.groups import DrawnGroup, Shape, ToldGroup
 from integration.results.uids import derived_uid
-from integration.results.values import percent, shown_value, withheld_text
-from models.findings import Code, Point, Quantity
+from integration.results.values import RESEARCH_MARK, finding_texts, percent, shown_value, withheld_text
+from models.findings import Code, NoFinding, Point, Quantity
 
 CENTRE_OF_PIXEL = 0.5  # SCOORD counts from the first pixel's corner, findings from its centre (PS3.3 C.18.6.1)
 
@@ -60,6 +62,28 @@ def report_content(
     )
     root: Dataset = report[0]
     return root
+
+
+def add_plain_words(request: ResultRequest, root: Dataset) -> None:
+    """Say all findings in sentences before the coded groups: text viewers print codes without their names."""
+    several = request.source.number_of_frames > 1
+    sentences = [f"{RESEARCH_MARK}."] if request.options.research_use else []
+    for finding in request.findings:
+        where = f" (frame {finding.frame})" if several and not isinstance(finding, NoFinding) else ""
+        sentences += [f"{finding.group}: {text}{where}." for text in finding_texts(finding)]
+    words = ContainerContentItem(name=codes.concept(codes.FINDINGS), relationship_type="CONTAINS")
+    words.ContentSequence = ContentSequence(
+        [
+            TextContentItem(name=codes.concept(codes.FINDING), value=sentence, relationship_type="CONTAINS")
+            for sentence in dict.fromkeys(sentences)
+        ]
+    )
+    coded = next(
+        index
+        for index, item in enumerate(root.ContentSequence)
+        if item.ConceptNameCodeSequence[0].CodeValue == codes.IMAGING_MEASUREMENTS.value
+    )
+    root.ContentSequence.insert(coded, words)
 
 
 def _drawn_item(
@@ -146,7 +170,11 @@ def _region(request: ResultRequest, group: DrawnGroup) -> ImageRegion:
 
 def _caliper(request: ResultRequest, group: DrawnGroup) -> CoordinatesForMeasurement:
     # SourceImageForRegion, not SourceImageForMeasurement: the image is SELECTED FROM by a SCOORD, not INFERRED FROM.
-    return CoordinatesForMeasurement("POLYLINE", _graphic_data(group.points), _region_source(request, group.frame))
+    # OHIF puts a line's label at its last point, an outline's at its right edge: a caliper across the outline that
+    # ends on the left keeps its own label readable.
+    first, last = group.points[0], group.points[-1]
+    points = group.points[::-1] if last[0] > first[0] else group.points
+    return CoordinatesForMeasurement("POLYLINE", _graphic_data(points), _region_source(request, group.frame))
 
 
 def _graphic_data(points: tuple[Point, ...]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from integration.results import codes
 from integration.results.instance import new_instance, source_item
 from integration.results.patient import copy_attributes
 from integration.results.request import Predecessor, ResultRequest
-from integration.results.sr.content import report_content
+from integration.results.sr.content import add_plain_words, report_content
 from integration.results.sr.groups import DrawnGroup, ToldGroup, drawn_groups, told_groups
 
 SR_CLASSES = frozenset(
@@ -68,6 +68,8 @@ def _document(
     if before := [entry for entry in request.predecessor or () if entry[0] in SR_CLASSES]:
         ds.PredecessorDocumentsSequence = _by_series([_predecessor(entry) for entry in before])
     root = report_content(request, title, groups)
+    if title is codes.ULTRASOUND_REPORT:
+        add_plain_words(request, root)
     ds.update({element.tag: element for element in root})
     if _uses_private_codes(root):
         ds.CodingSchemeIdentificationSequence = Sequence([_private_scheme()])

@@ -69,6 +69,7 @@ def drawn_groups(findings: Sequence[Finding]) -> tuple[DrawnGroup, ...]:
     codes = _codes_of_things(findings)
     groups: dict[tuple[str, Shape, int, tuple[Point, ...]], DrawnGroup] = {}
     outlined: set[str] = set()
+    believed: set[str] = set()  # things whose certainty is said: once, or a viewer's labels fill with it
     for finding in findings:
         for label, shape, points in _marks(finding):
             key = (finding.group, shape, finding.frame, points)
@@ -87,9 +88,11 @@ def drawn_groups(findings: Sequence[Finding]) -> tuple[DrawnGroup, ...]:
                 if primary:
                     outlined.add(finding.group)
             group.site = group.site or finding.site
-            group.confidence = finding.confidence if group.confidence is None else group.confidence
             if isinstance(finding, Quantity):
                 group.quantities.append(finding)
+            if finding.group not in believed and finding.confidence is not None:
+                believed.add(finding.group)
+                group.confidence = finding.confidence
     return tuple(groups.values())
 
 

@@ -70,7 +70,7 @@ def write_source(
     rows: int = ROWS,
     columns: int = COLUMNS,
     character_set: str | list[str] | None = None,
-    text: Mapping[str, object] = {},  # noqa: B006 - not changed
+    text: Mapping[str, object] = {},
 ) -> SourceImage:
     """Write an ultrasound instance and open it.
 

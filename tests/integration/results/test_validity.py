@@ -1,0 +1,166 @@
+"""Every object of every kind of source is valid, and keeps the patient."""
+
+from __future__ import annotations
+
+import pydicom
+import pytest
+
+from integration.results import UnreadableText, write_results
+from tests.integration.results.sources import (
+    COLUMNS,
+    ROWS,
+    WHOLE,
+    head_findings,
+    lesion_findings,
+    no_finding,
+    region,
+    request_of,
+    write_source,
+)
+
+NAMES = {
+    "latin-1": ("ISO_IR 100", "Müller^Jürgen"),
+    "japanese": (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    "gb18030": ("GB18030", "Wang^XiaoDong=王^小東"),
+    "utf-8": ("ISO_IR 192", "Wang^XiaoDong=王^小東=Ελένη"),
+    "empty": (None, ""),
+}
+REGIONS = {
+    "none": (),
+    "one": (region(*WHOLE),),
+    "two": (region(0, 0, COLUMNS - 1, ROWS // 4), region(0, ROWS // 4 + 1, COLUMNS - 1, ROWS - 1, mm=0.4)),
+}
+
+
+def _results(source, folder, **changes):
+    several = source.number_of_frames > 1
+    frames, best = ((2, 3, 5), 3) if several else ((1,), 1)
+    findings = head_findings(source, frames=frames, best=best) + lesion_findings(source, frame=best)
+    return write_results(request_of(source, findings, **changes), folder)
+
+
+@pytest.mark.parametrize("frames", [1, 5], ids=["still", "cine"])
+@pytest.mark.parametrize(
+    ("kind", "regions", "names"),
+    [
+        ("RGB", "one", "latin-1"),
+        ("PALETTE", "two", "japanese"),
+        ("YBR", "none", "gb18030"),
+        ("MONO", "one", "empty"),
+        ("RGB", "two", "utf-8"),
+    ],
+)
+def test_results__of_every_kind_of_source__are_valid_and_keep_the_name(
+    tmp_path, validate, frames, kind, regions, names
+):
+    character_set, name = NAMES[names]
+    source = write_source(
+        tmp_path / "source",
+        frames=frames,
+        kind=kind,
+        regions=REGIONS[regions],
+        character_set=character_set,
+        text={"PatientName": name},
+    )
+    results = _results(source, tmp_path)
+    assert [result.role for result in results] == ["SEG", "SR", "SR-TEXT", "SC"]
+    for result in results:
+        assert validate(result.path) == [], result.role
+        ds = pydicom.dcmread(result.path)
+        assert str(ds.PatientName) == name
+        assert ds.SpecificCharacterSet == "ISO_IR 192"
+        assert ds.SeriesDescription.endswith("not for diagnosis")
+        assert (ds.StudyInstanceUID, ds.PatientID, ds.AccessionNumber) == ("2.25.222", "PHANTOM-0001", "A1")
+    assert len({result.series_instance_uid for result in results}) == 4
+
+
+@pytest.mark.parametrize("frames", [1, 5], ids=["still", "cine"])
+def test_results__without_viewer_compatibility_or_research_mark__are_valid(tmp_path, validate, frames):
+    from integration.results import ResultOptions
+
+    source = write_source(tmp_path / "source", frames=frames)
+    results = _results(source, tmp_path, options=ResultOptions(ohif_compat=False, research_use=False))
+    for result in results:
+        assert validate(result.path) == [], result.role
+        ds = pydicom.dcmread(result.path)
+        assert "not for diagnosis" not in ds.SeriesDescription
+        assert "ContentQualification" not in ds
+
+
+def test_results__source_without_body_part_or_side__have_no_error(tmp_path, validate):
+    source = write_source(tmp_path / "source", text={"BodyPartExamined": None})
+    for result in _results(source, tmp_path):
+        assert [line for line in validate(result.path) if line.startswith("Error")] == []
+
+
+def test_results__paired_part_with_side__say_the_side(tmp_path, validate):
+    source = write_source(tmp_path / "source", text={"BodyPartExamined": "BREAST", "ImageLaterality": "L"})
+    results = _results(source, tmp_path)
+    for result in results:
+        assert validate(result.path) == [], result.role
+    report = pydicom.dcmread(results[1].path)
+    sides = [
+        item.ConceptCodeSequence[0].CodeMeaning
+        for item in _items(report)
+        if "ConceptNameCodeSequence" in item and item.ConceptNameCodeSequence[0].CodeValue == "272741003"
+    ]
+    assert set(sides) == {"Left"}
+
+
+def test_results__source_lacks_attributes__stay_empty(tmp_path):
+    gone = ("AccessionNumber", "StudyID", "StudyTime", "ReferringPhysicianName")
+    source = write_source(tmp_path / "source", text=dict.fromkeys(gone))
+    for result in _results(source, tmp_path):
+        ds = pydicom.dcmread(result.path)
+        for keyword in gone:
+            assert keyword in ds and ds[keyword].is_empty
+
+
+def test_results__many_patient_attributes__are_copied_value_for_value(tmp_path):
+    inner = pydicom.Dataset()
+    inner.PatientID, inner.IssuerOfPatientID = "77", "Klinik Süd"
+    text = {
+        "OtherPatientNames": ["Müller^Jörg", "Meier^Zoë"],
+        "OtherPatientIDsSequence": [inner],
+        "PatientComments": "Größe unbekannt \\ geschätzt",
+        "PatientAge": "030Y",
+        "StudyDescription": "Fötus",
+        "TimezoneOffsetFromUTC": "+0530",
+    }
+    source = write_source(tmp_path / "source", character_set="ISO_IR 100", text=text)
+    for result in _results(source, tmp_path):
+        ds = pydicom.dcmread(result.path)
+        assert list(map(str, ds.OtherPatientNames)) == text["OtherPatientNames"]
+        assert ds.OtherPatientIDsSequence[0].IssuerOfPatientID == "Klinik Süd"
+        assert ds.PatientComments == text["PatientComments"]
+        assert (ds.PatientAge, ds.StudyDescription) == ("030Y", "Fötus")
+        assert (ds.ContentDate, ds.ContentTime, ds.TimezoneOffsetFromUTC) == ("20261124", "140015", "+0530")
+
+
+def test_results__name_not_in_its_declared_character_set__are_refused(tmp_path):
+    source = write_source(tmp_path / "source", character_set="ISO_IR 100", text={"PatientName": "Müller^Jürgen"})
+    raw = (tmp_path / "source").read_bytes().replace(b"ISO_IR 100", b"ISO_IR 192")
+    (tmp_path / "source").write_bytes(raw)
+    from integration.pixels import open_image
+
+    source = open_image(tmp_path / "source")
+    with pytest.warns(UserWarning, match="decode"), pytest.raises(UnreadableText) as refused:
+        _results(source, tmp_path)
+    assert "ller" not in str(refused.value)
+
+
+def test_no_finding__report_says_why_and_nothing_else_is_written(tmp_path, validate, dcmtk):
+    source = write_source(tmp_path / "source", frames=5)
+    results = write_results(request_of(source, no_finding(2) + no_finding(4)), tmp_path)
+    assert [result.role for result in results] == ["SR-TEXT"]
+    assert validate(results[0].path) == []
+    shown = dcmtk("dsrdump", "+Pl", results[0].path)
+    assert (
+        shown.count("fetal head: no finding, because not a fetal head (scope score 0.02 < 0.50)") == 2
+    )  # in words, and in its group
+
+
+def _items(ds):
+    for item in ds.get("ContentSequence", ()):
+        yield item
+        yield from _items(item)
