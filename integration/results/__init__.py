@@ -2,6 +2,7 @@
 
 from integration.results.errors import FindingDoesNotFit, ResultError, UnreadableText, UnwritableFolder
 from integration.results.request import Predecessor, ResultObject, ResultOptions, ResultRequest, Source
+from integration.results.sr import warm_up
 from integration.results.uids import derived_uid
 from integration.results.write import write_results
 
@@ -16,5 +17,6 @@ __all__ = [
     "UnreadableText",
     "UnwritableFolder",
     "derived_uid",
+    "warm_up",
     "write_results",
 ]

@@ -33,6 +33,7 @@ from highdicom.sr import (
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.coding import Code as DicomCode
+from pydicom.uid import UltrasoundImageStorage
 
 from integration.results import codes
 from integration.results.instance import MAX_LO, serial_number
@@ -43,6 +44,11 @@ from integration.results.values import RESEARCH_MARK, finding_texts, percent, sh
 from models.findings import Code, NoFinding, Point, Quantity
 
 CENTRE_OF_PIXEL = 0.5  # SCOORD counts from the first pixel's corner, findings from its centre (PS3.3 C.18.6.1)
+
+
+def warm_up() -> None:
+    """Let highdicom read its tables of the standard: about a second, once in a process, off a job's way."""
+    ImageRegion("POINT", np.array([[0.5, 0.5]]), SourceImageForRegion(UltrasoundImageStorage, "2.25.1"))
 
 
 def report_content(
