@@ -96,15 +96,22 @@ def read_beginning(start: bytes, transfer_syntax_uid: str, *, whole: bool) -> Be
         except zlib.error as error:
             raise Unreadable("the deflated data set cannot be inflated") from error
     faults: list[str] = []
+    nameless: Beginning | None = None
     for encoding in encodings_of(transfer_syntax_uid):
         try:
-            return _Elements(start[:MOST_BYTES], encoding).beginning(whole=whole)
+            found = _Elements(start[:MOST_BYTES], encoding).beginning(whole=whole)
         except _Short:
             if not whole and len(start) < MOST_BYTES:
                 return None
             faults.append(f"as {encoding.value} it ends within its first elements")
         except Unreadable as fault:
             faults.append(f"as {encoding.value} {fault}")
+        else:
+            if found.sop_class_uid and found.sop_instance_uid:
+                return found
+            nameless = nameless or found
+    if nameless is not None:
+        return nameless
     raise Unreadable("; ".join(faults))
 
 
