@@ -176,11 +176,7 @@ def _region(request: ResultRequest, group: DrawnGroup) -> ImageRegion:
 
 def _caliper(request: ResultRequest, group: DrawnGroup) -> CoordinatesForMeasurement:
     # SourceImageForRegion, not SourceImageForMeasurement: the image is SELECTED FROM by a SCOORD, not INFERRED FROM.
-    # OHIF puts a line's label at its last point, an outline's at its right edge: a caliper across the outline that
-    # ends on the left keeps its own label readable.
-    first, last = group.points[0], group.points[-1]
-    points = group.points[::-1] if last[0] > first[0] else group.points
-    return CoordinatesForMeasurement("POLYLINE", _graphic_data(points), _region_source(request, group.frame))
+    return CoordinatesForMeasurement("POLYLINE", _graphic_data(group.points), _region_source(request, group.frame))
 
 
 def _graphic_data(points: tuple[Point, ...]) -> NDArray[np.float32]:

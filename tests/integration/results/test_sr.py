@@ -66,7 +66,7 @@ def test_sr__still__calipers_are_lines_of_two_points_in_groups_of_their_own(tmp_
     number = calipers[1].get_measurements()[0]
     (coordinates,) = number.referenced_coordinates
     (x, y), (a, _) = CENTRE, AXES
-    assert np.allclose(coordinates.value, [[x + a + 0.5, y + 0.5], [x - a + 0.5, y + 0.5]])
+    assert np.allclose(coordinates.value, [[x - a + 0.5, y + 0.5], [x + a + 0.5, y + 0.5]])
     reference = coordinates.ContentSequence[0]
     assert reference.RelationshipType == "SELECTED FROM"
     assert "ReferencedFrameNumber" not in reference.ReferencedSOPSequence[0]
