@@ -1,0 +1,85 @@
+"""One look of a network at one view, and whether it is fit to be said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.engine.frame import Place
+from models.geometry import Component, Ellipse, crossings, fit_ellipse, largest_component, overlap
+from models.packages.card import Card, Gates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """What was seen in one view of one frame."""
+
+    frame: int
+    place: Place
+    scope: float  # score, 0 to 1
+    component: Component | None
+    ellipse: Ellipse | None  # in the square
+    ellipse_overlap: float  # of the ellipse and the component; 1 where the task fits none
+    silence: str | None  # why nothing may be said, in words with the numbers; None: it may
+
+    @property
+    def confidence(self) -> float:
+        """The task's own belief in the outline, 0 to 1."""
+        sure = self.component.confidence if self.component is not None else 0.0
+        return self.scope * sure * self.ellipse_overlap
+
+
+def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, card: Card) -> Reading:
+    """Judge a probability map (S, S) and a scope score by the gates of a card."""
+    component = largest_component(likely)
+    ellipse, fits = None, 1.0
+    if component is not None and card.measures == "ellipse":
+        ellipse = fit_ellipse(crossings(component.likely))
+        fits = overlap(ellipse, component.likely >= 0.5) if ellipse is not None else 0.0
+    silence = _silence(scope, component, fits, place, card)
+    return Reading(
+        frame=frame,
+        place=place,
+        scope=scope,
+        component=component,
+        ellipse=ellipse,
+        ellipse_overlap=fits,
+        silence=silence,
+    )
+
+
+def mask_in_frame(reading: Reading) -> NDArray[np.bool_]:
+    """The outline's inside in pixels of the whole source frame, (rows, columns)."""
+    place = reading.place
+    left, top, right, bottom = place.view
+    whole = np.zeros((place.rows, place.columns), bool)
+    if reading.component is None:
+        return whole
+    size = (right - left + 1, bottom - top + 1)
+    matrix = place.box.matrix()
+    likely = cv2.warpAffine(reading.component.likely, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    whole[top : bottom + 1, left : right + 1] = likely >= 0.5
+    return whole
+
+
+def _silence(scope: float, component: Component | None, fits: float, place: Place, card: Card) -> str | None:
+    gates: Gates = card.gates
+    name = card.structure.name
+    if scope < gates.scope:
+        return f"not a picture of a {name} (scope score {scope:.2f} < {gates.scope:.2f})"
+    if component is None:
+        return f"no {name} outline was found (scope score {scope:.2f})"
+    seen = place.box.scale_x * (place.view[2] - place.view[0] + 1) * place.box.scale_y
+    share = component.area / max(1.0, seen * (place.view[3] - place.view[1] + 1))
+    if not gates.area[0] <= share <= gates.area[1]:
+        return f"the outline takes {share:.1%} of the picture, outside {gates.area[0]:.1%} to {gates.area[1]:.1%}"
+    if component.dominance < gates.dominance:
+        return f"the {name} outline is in pieces (largest {component.dominance:.2f} < {gates.dominance:.2f} of all)"
+    if component.confidence < gates.confidence:
+        return f"the {name} outline is unsure (mean probability {component.confidence:.2f} < {gates.confidence:.2f})"
+    if fits < gates.ellipse:
+        return f"the {name} outline is no ellipse (overlap {fits:.2f} < {gates.ellipse:.2f})"
+    return None

@@ -1,0 +1,157 @@
+"""Readings to findings."""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.engine.reading import Reading, mask_in_frame
+from models.findings import Category, Code, Finding, Mask, Measure, NoFinding, Point, Quantity
+from models.geometry import diameters, outline_points, polygon
+from models.packages.card import Card, Question
+
+OUTLINE_POINTS = 180  # a polygon of so many corners is 0.005 % shorter than its ellipse
+HEAD_CIRCUMFERENCE = Code(value="11984-2", scheme="LN", meaning="Head Circumference")
+BIPARIETAL_DIAMETER = Code(value="11820-8", scheme="LN", meaning="Biparietal Diameter")
+OCCIPITOFRONTAL_DIAMETER = Code(value="11851-3", scheme="LN", meaning="Occipital-Frontal Diameter")
+LONG_AXIS = Code(value="103339001", scheme="SCT", meaning="Long axis")
+SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short axis")
+AREA = Code(value="42798000", scheme="SCT", meaning="Area")
+
+
+def mask_finding(reading: Reading, group: str, card: Card) -> Mask | None:
+    """The outline of one frame as a mask, or None where no pixel of the frame lies inside."""
+    mask = mask_in_frame(reading)
+    if not mask.any():
+        return None
+    structure = card.structure
+    return Mask(
+        name=structure.name,
+        group=group,
+        frame=reading.frame,
+        code=structure.type.to_code(),
+        site=structure.site.to_code(),
+        confidence=reading.confidence,
+        category=structure.category.to_code(),
+        rows=reading.place.rows,
+        columns=reading.place.columns,
+        packed=Mask.pack(mask),
+    )
+
+
+def no_finding(reading: Reading, card: Card) -> NoFinding:
+    """That nothing is said, and why."""
+    return NoFinding(
+        name=card.structure.name,
+        group=card.structure.name,
+        frame=reading.frame,
+        code=card.structure.type.to_code(),
+        site=card.structure.site.to_code(),
+        confidence=reading.scope,
+        reason=reading.silence or f"no {card.structure.name} was found",
+    )
+
+
+def quantities(reading: Reading, group: str, card: Card) -> list[Finding]:
+    """The measurements that a card asks for, in pixels of the source frame."""
+    if card.measures == "ellipse":
+        return _ellipse_quantities(reading, group, card)
+    return _diameter_quantities(reading, group, card)
+
+
+def answers(probability: float, reading: Reading, group: str, card: Card, question: Question) -> list[Finding]:
+    """The answer to a card's question and its probability, per cent."""
+    yes = probability >= question.threshold
+    value, sure = (question.yes, probability) if yes else (question.no, 1 - probability)
+    site = card.structure.site.to_code()
+    return [
+        Category(
+            name=question.name,
+            group=group,
+            frame=reading.frame,
+            code=question.code.to_code(),
+            site=site,
+            confidence=sure,
+            value=value.to_code(),
+            probability=sure,
+        ),
+        Quantity(
+            name=question.probability_name,
+            group=group,
+            frame=reading.frame,
+            code=question.probability_code.to_code(),
+            site=site,
+            confidence=reading.confidence,
+            value=100 * probability,
+            unit="%",
+            measure=Measure.NONE,
+        ),
+    ]
+
+
+def _ellipse_quantities(reading: Reading, group: str, card: Card) -> list[Finding]:
+    if reading.ellipse is None:
+        return []
+    rim = _in_frame(outline_points(reading.ellipse, OUTLINE_POINTS), reading)
+    long_ends = _in_frame(reading.ellipse.at(np.array([0.0, pi])), reading)
+    short_ends = _in_frame(reading.ellipse.at(np.array([pi / 2, 3 * pi / 2])), reading)
+    return [
+        _geometric("head circumference", HEAD_CIRCUMFERENCE, Measure.PERIMETER, rim, (reading, group, card)),
+        _geometric("biparietal diameter", BIPARIETAL_DIAMETER, Measure.LENGTH, short_ends, (reading, group, card)),
+        _geometric(
+            "occipitofrontal diameter", OCCIPITOFRONTAL_DIAMETER, Measure.LENGTH, long_ends, (reading, group, card)
+        ),
+    ]
+
+
+def _diameter_quantities(reading: Reading, group: str, card: Card) -> list[Finding]:
+    if reading.component is None:
+        return []
+    rim = polygon(reading.component.likely)
+    both = diameters(rim)
+    if both is None:
+        return []
+    about = (reading, group, card)
+    return [
+        _geometric("longest diameter", LONG_AXIS, Measure.LENGTH, _in_frame(both.longest, reading), about),
+        _geometric(
+            "perpendicular diameter", SHORT_AXIS, Measure.LENGTH, _in_frame(both.perpendicular, reading), about
+        ),
+        _geometric("area", AREA, Measure.AREA, _in_frame(rim, reading), about),
+    ]
+
+
+def _geometric(
+    name: str, code: Code, measure: Measure, points: tuple[Point, ...], about: tuple[Reading, str, Card]
+) -> Quantity:
+    reading, group, card = about
+    return Quantity(
+        name=name,
+        group=group,
+        frame=reading.frame,
+        code=code,
+        site=card.structure.site.to_code(),
+        confidence=reading.confidence,
+        value=_extent(np.array(points), measure),
+        unit="px2" if measure is Measure.AREA else "px",
+        measure=measure,
+        points=points,
+    )
+
+
+def _extent(points: NDArray[np.float64], measure: Measure) -> float:
+    following = np.roll(points, -1, axis=0)
+    if measure is Measure.AREA:
+        return float(abs(np.sum(points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1])) / 2)
+    steps = np.hypot(*(following - points).T)
+    return float(steps.sum() if measure is Measure.PERIMETER else steps[:-1].sum())
+
+
+def _in_frame(points: NDArray[np.float64], reading: Reading) -> tuple[Point, ...]:
+    """Points of the square to the whole frame, held inside it."""
+    place = reading.place
+    source = place.box.to_source(points) + np.array([place.view[0], place.view[1]])
+    inside = np.clip(source, [0.0, 0.0], [place.columns - 1.0, place.rows - 1.0])
+    return tuple((float(x), float(y)) for x, y in inside)

@@ -1,0 +1,18 @@
+"""From probability maps to outlines, ellipses and diameters; numpy and OpenCV only."""
+
+from models.geometry.diameters import Diameters, diameters
+from models.geometry.ellipse import Ellipse, fit_ellipse, outline_points, overlap
+from models.geometry.outline import Component, crossings, largest_component, polygon
+
+__all__ = [
+    "Component",
+    "Diameters",
+    "Ellipse",
+    "crossings",
+    "diameters",
+    "fit_ellipse",
+    "largest_component",
+    "outline_points",
+    "overlap",
+    "polygon",
+]

@@ -1,0 +1,81 @@
+"""How a picture is varied each time it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.cohort import CACHE_SIZE, Sample
+from trainer.data.graphics import draw_graphics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """How far pictures of one kind may be varied."""
+
+    turn_deg: float  # rotation, at most, either way
+    upside_down: float  # chance
+    painted: float  # chance that real graphics are painted over, where there are any
+    drawn: float  # chance that false graphics are drawn
+
+
+FETAL = Variation(turn_deg=35, upside_down=0.1, painted=0.0, drawn=0.2)
+BREAST = Variation(turn_deg=15, upside_down=0.0, painted=0.5, drawn=0.5)
+OTHER = Variation(turn_deg=20, upside_down=0.1, painted=0.0, drawn=0.35)
+VARIATION_OF = {"fetal-head": FETAL, "breast-lesion": BREAST, None: OTHER}
+
+
+def vary(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """One random view of a sample.
+
+    Returns
+    -------
+    tuple
+        Picture (size, size) in 0 to 255 and mask (size, size) in 0 to 1, both float32.
+    """
+    how = VARIATION_OF[sample.task]
+    image = sample.image
+    if sample.painted is not None and rng.random() < how.painted:
+        image = sample.painted
+    if rng.random() < how.drawn:
+        image = draw_graphics(image, rng)
+    matrix = _affine(how, size, rng)
+    warped = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.float32) / 255
+    mask = np.zeros((size, size), np.float32)
+    if sample.mask is not None:
+        mask = cv2.warpAffine(sample.mask, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.float32) / 255
+    return _shade(warped, rng) * np.float32(255), mask
+
+
+def _affine(how: Variation, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    middle = (CACHE_SIZE - 1) / 2
+    turn = rng.uniform(-how.turn_deg, how.turn_deg) * float(rng.random() < 0.7)
+    turn += 180.0 * float(rng.random() < how.upside_down)
+    zoom = rng.uniform(0.8, 1.3)
+    squeeze = rng.uniform(0.92, 1.08)
+    matrix = np.vstack([cv2.getRotationMatrix2D((middle, middle), turn, zoom), [0, 0, 1]])
+    shift = rng.uniform(-24, 24, 2)
+    stretch = np.array([[squeeze, 0, middle * (1 - squeeze) + shift[0]], [0, 1, shift[1]], [0, 0, 1]])
+    mirror = np.diag([-1.0, 1.0, 1.0]) if rng.random() < 0.5 else np.eye(3)
+    if mirror[0, 0] < 0:
+        mirror[0, 2] = CACHE_SIZE - 1
+    scale = size / CACHE_SIZE
+    shrink = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
+    whole: NDArray[np.float64] = (shrink @ mirror @ stretch @ matrix)[:2]
+    return whole
+
+
+def _shade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    size = image.shape[0]
+    image = image ** np.float32(rng.uniform(0.6, 1.6)) * np.float32(rng.uniform(0.7, 1.3))
+    if rng.random() < 0.4:
+        image = image * np.linspace(rng.uniform(0.5, 1.3), rng.uniform(0.5, 1.3), size, dtype=np.float32)[:, None]
+    if rng.random() < 0.4:
+        grain = cv2.GaussianBlur(rng.standard_normal((size, size), np.float32), (0, 0), rng.uniform(0.5, 1.2))
+        image = image * (1 + np.float32(rng.uniform(0.02, 0.25)) * grain)
+    if rng.random() < 0.25:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2)), dtype=np.float32)
+    return image.clip(0, 1).astype(np.float32)

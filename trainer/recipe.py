@@ -1,0 +1,42 @@
+"""How a training runs: everything that decides the weights, in one value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+TASKS = ("fetal-head", "breast-lesion")
+CLASSIFIES = {"fetal-head": False, "breast-lesion": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One training of one or several tasks on a shared encoder."""
+
+    tasks: tuple[str, ...] = TASKS
+    encoder: str = "echocare_tiny"
+    epochs: int = 20
+    seed: int = 0
+    batch: int = 8
+    rate: float = 1.2e-3  # the highest
+    warmup: float = 0.08  # share of the steps
+    decay: float = 0.05
+    sizes: tuple[tuple[float, int], ...] = ((0.5, 128), (0.8, 160), (1.0, 192))  # share of the epochs, then edge
+    outsiders: int = 64  # pictures of other organs in an epoch
+    nonsense: int = 24
+    headless: int = 24
+    phantoms: int = 72
+    phantom_pool: int = 240
+    ema: float = 0.995
+    scope_weight: float = 0.3
+    answer_weight: float = 0.4
+
+    def size(self, epoch: int) -> int:
+        """Edge of the pictures in an epoch (from 0), px."""
+        share = (epoch + 0.5) / self.epochs
+        return next(size for until, size in self.sizes if share <= until)
+
+    def digest(self) -> str:
+        """Hex digest that tells recipes apart."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,269 @@
+"""The training loop: several tasks on one encoder, resumable at each epoch to the same weights."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.encoder.factory import create_encoder
+from models.network import TaskHeads
+from models.preprocess import normalised
+from trainer.data.augment import vary
+from trainer.data.cohort import Sample
+from trainer.data.synthetic import in_sector, nonsense, without_head
+from trainer.errors import WrongCheckpoint
+from trainer.losses import answer_loss, mask_loss
+from trainer.recipe import CLASSIFIES, Recipe
+
+log = logging.getLogger(__name__)
+CLIP_NORM = 2.0
+EMPTY_WEIGHT = 0.3  # of the loss that asks for an empty mask where there is no structure
+
+
+class SharedNetwork(nn.Module):
+    """One encoder and the heads of each task."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.encoder = create_encoder(recipe.encoder)
+        channels = self.encoder.config.channels
+        self.heads = nn.ModuleDict({task: TaskHeads(channels, classifies=CLASSIFIES[task]) for task in recipe.tasks})
+
+    def task_heads(self, task: str) -> TaskHeads:
+        """The heads of one task."""
+        heads = self.heads[task]
+        if not isinstance(heads, TaskHeads):
+            raise TypeError(f"'{task}' has no heads")
+        return heads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pool:
+    """All that training may show."""
+
+    wanted: tuple[Sample, ...]  # the tasks' own cohorts
+    outsiders: tuple[Sample, ...]
+    phantoms: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """Some varied samples."""
+
+    images: Tensor  # (batch, S, S), 0 to 255
+    masks: Tensor  # (batch, S, S), 0 to 1
+    tasks: tuple[str | None, ...]
+    positives: Tensor  # (batch,), NaN where there is no answer
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """What an epoch did."""
+
+    epoch: int
+    seconds: float
+    losses: dict[str, float] = field(default_factory=dict)
+
+
+class Trainer:
+    """Trains; `run` yields after each epoch, when the checkpoint lies on disk.
+
+    Parameters
+    ----------
+    recipe
+        Everything that decides the weights.
+    pool
+        The pictures.
+    folder
+        Where `checkpoint.pt` lies; taken up again if it is there.
+    initial
+        State dict of a `SharedNetwork` to start from.
+
+    Raises
+    ------
+    WrongCheckpoint
+        The folder's checkpoint was made by another recipe.
+    """
+
+    def __init__(self, recipe: Recipe, pool: Pool, folder: Path, initial: dict[str, Tensor] | None = None) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.pool, self.folder = recipe, pool, folder
+        self.network = SharedNetwork(recipe)
+        if initial is not None:
+            self.network.load_state_dict(initial, strict=False)
+        self.averaged = copy.deepcopy(self.network).eval()
+        self.steps = recipe.epochs * len(self._batches(0))
+        self.optimizer = torch.optim.AdamW(_groups(self.network, recipe.decay), lr=recipe.rate)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, recipe.rate, total_steps=self.steps + 1, pct_start=recipe.warmup, final_div_factor=200
+        )
+        self.step = 0
+        self.next_epoch = 0
+        self._restore()
+
+    def run(self, on_step: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Progress]:
+        """Train the epochs that are left."""
+        with ThreadPoolExecutor(1) as ahead:
+            for epoch in range(self.next_epoch, self.recipe.epochs):
+                yield self._epoch(epoch, ahead, on_step)
+
+    def _epoch(self, epoch: int, ahead: ThreadPoolExecutor, on_step: Callable[[int, int], None]) -> Progress:
+        start = time.monotonic()
+        torch.manual_seed(self.recipe.seed * 100_003 + epoch)
+        batches = self._batches(epoch)
+        size = self.recipe.size(epoch)
+        rng = np.random.default_rng([self.recipe.seed, epoch, 1])
+        progress = Progress(epoch=epoch, seconds=0.0)
+        self.network.train()
+        coming = ahead.submit(_varied, batches[0], size, rng)
+        for number in range(len(batches)):
+            batch = coming.result()
+            if number + 1 < len(batches):
+                coming = ahead.submit(_varied, batches[number + 1], size, rng)
+            for name, value in self._learn(batch).items():
+                progress.losses[name] = progress.losses.get(name, 0.0) + value / len(batches)
+            on_step(number + 1, len(batches))
+        self.next_epoch = epoch + 1
+        self._save()
+        progress.seconds = time.monotonic() - start
+        return progress
+
+    def _batches(self, epoch: int) -> list[list[Sample]]:
+        recipe, pool = self.recipe, self.pool
+        rng = np.random.default_rng([recipe.seed, epoch, 0])
+        shown = list(pool.wanted)
+        shown += _some(pool.phantoms, recipe.phantoms, rng)
+        for sample in _some(pool.outsiders, recipe.outsiders, rng):
+            shown.append(_in_sector(sample, rng) if rng.random() < 0.3 else sample)
+        heads = [s for s in pool.wanted if s.task == "fetal-head"]
+        fillings = [s.image for s in (*pool.outsiders, *pool.wanted) if s.task != "fetal-head"]
+        if fillings:
+            for sample in _some(heads, recipe.headless, rng):
+                shown.append(without_head(sample, in_sector(fillings[int(rng.integers(len(fillings)))], rng), rng))
+        breasts = [s for s in pool.wanted if s.task == "breast-lesion"]
+        shown += [_in_sector(s, rng) for s in _some(breasts, recipe.headless, rng)]
+        shown += [nonsense(rng) for _ in range(recipe.nonsense)]
+        order = rng.permutation(len(shown))
+        whole = len(order) // recipe.batch * recipe.batch
+        return [[shown[i] for i in order[at : at + recipe.batch]] for at in range(0, whole, recipe.batch)]
+
+    def _learn(self, batch: Batch) -> dict[str, float]:
+        image = normalised(batch.images)
+        maps = self.network.encoder(image)
+        total = torch.zeros(())
+        losses: dict[str, float] = {}
+        for task in self.recipe.tasks:
+            for name, loss in self._task_losses(task, batch, image, maps).items():
+                total = total + loss
+                losses[f"{task} {name}"] = float(loss.detach())
+        self.optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
+        self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+        self._average()
+        return losses
+
+    def _task_losses(self, task: str, batch: Batch, image: Tensor, maps: list[Tensor]) -> dict[str, Tensor]:
+        heads = self.network.task_heads(task)
+        mine = [i for i, other in enumerate(batch.tasks) if other == task]
+        foreign = [i for i, other in enumerate(batch.tasks) if other != task][:1]
+        inside = torch.tensor([float(other == task) for other in batch.tasks])
+        weight = self.recipe.scope_weight
+        losses = {
+            "scope": weight * answer_loss(heads.scope(maps), inside, smoothing=0.01, positive_weight=1.0),
+        }
+        chosen = mine + foreign
+        logits = heads.segment(image[chosen], [level[chosen] for level in maps])[:, 0]
+        count = len(mine)
+        if mine:
+            losses["mask"] = mask_loss(logits[:count], batch.masks[mine])
+        if foreign:
+            empty = torch.zeros_like(logits[count:])
+            losses["empty"] = EMPTY_WEIGHT * nn.functional.binary_cross_entropy_with_logits(logits[count:], empty)
+        asked = [i for i in mine if not torch.isnan(batch.positives[i])]
+        if heads.classify is not None and asked:
+            places = [mine.index(i) for i in asked]
+            found = torch.sigmoid(logits[places].detach())
+            share = torch.rand(len(asked), 1, 1)  # between what was found and the truth
+            under = (share * found + (1 - share) * batch.masks[asked])[:, None]
+            answers = heads.classify([level[asked] for level in maps], under)[:, 0]
+            losses["kind"] = self.recipe.answer_weight * answer_loss(
+                answers, batch.positives[asked], smoothing=0.05, positive_weight=1.5
+            )
+        return losses
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        for old, new in zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True):
+            if old.dtype.is_floating_point:
+                old.lerp_(new, 1 - keep)
+            else:
+                old.copy_(new)
+
+    def _save(self) -> None:
+        state = {
+            "recipe": asdict(self.recipe),
+            "digest": self.recipe.digest(),
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "step": self.step,
+            "next_epoch": self.next_epoch,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / "checkpoint.part"
+        torch.save(state, part)
+        os.replace(part, self.folder / "checkpoint.pt")
+
+    def _restore(self) -> None:
+        path = self.folder / "checkpoint.pt"
+        if not path.is_file():
+            return
+        state = torch.load(path, weights_only=True)
+        if state["digest"] != self.recipe.digest():
+            raise WrongCheckpoint(f"{path} was made by another recipe: name another --out, or remove it")
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.step, self.next_epoch = state["step"], state["next_epoch"]
+        log.info("training taken up again", extra={"action": "resume", "epoch": self.next_epoch})
+
+
+def _groups(network: nn.Module, decay: float) -> list[dict[str, object]]:
+    plain = [p for n, p in network.named_parameters() if p.ndim < 2 or "relative_position" in n]
+    decayed = [p for n, p in network.named_parameters() if p.ndim >= 2 and "relative_position" not in n]
+    return [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def _some(samples: Sequence[Sample], count: int, rng: np.random.Generator) -> list[Sample]:
+    return [samples[i] for i in rng.permutation(len(samples))[:count]]
+
+
+def _in_sector(sample: Sample, rng: np.random.Generator) -> Sample:
+    return Sample(image=in_sector(sample.image, rng), painted=None, mask=None, task=None)
+
+
+def _varied(samples: list[Sample], size: int, rng: np.random.Generator) -> Batch:
+    pairs = [vary(sample, size, rng) for sample in samples]
+    answers = [float("nan") if s.positive is None else s.positive for s in samples]
+    return Batch(
+        images=torch.from_numpy(np.stack([image for image, _ in pairs])),
+        masks=torch.from_numpy(np.stack([mask for _, mask in pairs])),
+        tasks=tuple(sample.task for sample in samples),
+        positives=torch.tensor(answers),
+    )
