@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from node.jobs import Counts, Delivery, Job, Result, StudyDetail, StudyOverview
     from node.studies import Revision
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 
 def counts_document(totals: Counts) -> dict[str, Json]:

@@ -1,0 +1,61 @@
+"""What commands print: tables for people, one JSON document for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """One JSON document on standard output, and nothing else there."""
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def console() -> Console:
+    """For people; as wide as the terminal, plain when not in one."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, on: Console | None = None
+) -> None:
+    """A table; cells are text and are shown as they are."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        cells: list[RenderableType] = [Text(cell) for cell in row]
+        table.add_row(*cells)
+    (on or console()).print(table)
+
+
+def ago(at: datetime | None) -> str:
+    """A time as a reader wants it: how long ago, or in how long."""
+    if at is None:
+        return "–"
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    size = abs(seconds)
+    for limit, unit, divisor in ((90, "s", 1), (5400, "min", 60), (129600, "h", 3600)):
+        if size < limit:
+            amount = f"{size / divisor:.0f} {unit}"
+            break
+    else:
+        amount = f"{size / 86400:.0f} d"
+    return f"{amount} ago" if seconds >= 0 else f"in {amount}"
+
+
+def states(counted: Mapping[str, int]) -> str:
+    """States with their counts, such as "2 done, 1 failed"."""
+    return ", ".join(f"{count} {state}" for state, count in counted.items()) or "–"
