@@ -86,7 +86,9 @@ def show(
     print_table(("job", ""), plain)
     if results:
         print_table(("result", "role", "file"), [(str(each.id), each.role, each.path) for each in results])
-    print_table(("when", "what", "who"), [(each.at.isoformat(timespec="seconds"), each.what, each.who) for each in past])
+    print_table(
+        ("when", "what", "who"), [(each.at.isoformat(timespec="seconds"), each.what, each.who) for each in past]
+    )
 
 
 @group.command("retry")

@@ -79,7 +79,9 @@ def verify(
             check(package.path)
         except PackageError as error:
             reason = str(error)
-        answers.append({"task": package.identity.task, "path": str(package.path), "ok": reason is None, "reason": reason})
+        answers.append(
+            {"task": package.identity.task, "path": str(package.path), "ok": reason is None, "reason": reason}
+        )
     if as_json:
         print_json({"packages": answers})
     else:

@@ -73,7 +73,5 @@ def _facts(number: int, path: Path, calling_ae: str, called_ae: str) -> Instance
 
 
 def _document(path: Path, explained: Any) -> dict[str, Any]:  # noqa: ANN401 - imported when wanted
-    rules = [
-        {"route": each.route, "task": each.task, "matched": each.matched, "why": each.why} for each in explained
-    ]
+    rules = [{"route": each.route, "task": each.task, "matched": each.matched, "why": each.why} for each in explained]
     return {"file": str(path), "rules": rules}

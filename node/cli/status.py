@@ -89,9 +89,13 @@ def _show_all(totals: Counts, newest: tuple[StudyOverview, ...]) -> None:
 def _show_study(detail: StudyDetail) -> None:
     out, study = console(), detail.overview
     out.print(f"study      {study.uid}", soft_wrap=True)
-    out.print(f"state      {study.state.value}, {study.instances} instances, last received {ago(study.last_received_at)}")
+    out.print(
+        f"state      {study.state.value}, {study.instances} instances, last received {ago(study.last_received_at)}"
+    )
     if study.conflicts:
-        out.print(f"conflict   {study.conflicts} instances came with other bytes under a UID that was known; kept, unused")
+        out.print(
+            f"conflict   {study.conflicts} instances came with other bytes under a UID that was known; kept, unused"
+        )
     if detail.revisions:
         rows = [(str(each.number), each.closed_by.value, ago(each.closed_at)) for each in detail.revisions]
         print_table(("revision", "closed by", "when"), rows, on=out)
