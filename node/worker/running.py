@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import sqlalchemy as sa
 
 from integration.pixels import SourceImage, in_physical_units, open_image
 from integration.results import Predecessor, ResultObject, ResultOptions, ResultRequest, write_results
-from models.engine import FrameInput, TaskFindings
+from models.engine import FrameInput, JobCancelled, TaskFindings
 from models.findings import TaskIdentity
 from node.archive.durable import make_folders
 from node.config import Settings
@@ -22,6 +21,8 @@ from node.studies import StoredInstance, instances_of
 from node.worker.errors import InputMissing, JobStopped, PackageChanged
 from node.worker.frames import decoded_ahead
 from node.worker.patient import PatientCheck
+
+STOPPED: Final = "the job was cancelled, or its lease was lost"
 
 
 class TaskEngine(Protocol):
@@ -41,7 +42,6 @@ class Runner:
     engine: TaskEngine
     packages: Mapping[str, TaskIdentity]  # by task
     patients: PatientCheck
-    turn: threading.Lock  # one job at a time is with the engine
 
     def run(self, job: Job, cancelled: Callable[[], bool]) -> tuple[NewResult, ...]:
         """Compute and write a job's results; the files are whole and synced when this returns.
@@ -75,10 +75,12 @@ class Runner:
         if not path.is_file():
             raise InputMissing("the instance's file is not in the archive any more; send the study again, or reindex")
         image = open_image(path)
-        with self.turn:
+        try:
             found = self.engine.run(job.task, frame_inputs(image), cancelled=cancelled)
+        except JobCancelled as error:
+            raise JobStopped(STOPPED) from error
         if cancelled():
-            raise JobStopped("the job was cancelled, or its lease was lost")
+            raise JobStopped(STOPPED)
         if job.claimed_first_at is None:
             raise ValueError("a claimed job has the time of its first claim")
         request = ResultRequest(

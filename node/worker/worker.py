@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import numpy as np
 import sqlalchemy as sa
 
+from integration.results import warm_up
+from models.engine import Engine, EngineError, FrameInput
+from models.packages import TaskPackage, discover
 from node.config import Settings
 from node.db import DatabaseUnavailable, connect
 from node.jobs import Job, LeaseLost, NewResult, claim, fail, finish, heartbeat, owner_name
@@ -19,7 +23,7 @@ from node.roles import OUTBOX, WORKER, Stop
 from node.wake import Wake
 from node.worker.errors import JobStopped, failure_of
 from node.worker.patient import PatientCheck
-from node.worker.running import Runner
+from node.worker.running import Runner, TaskEngine
 
 WRITE_ATTEMPTS_S: Final = (0.1, 0.5, 1.0, 2.0, 4.0)  # pauses while the database is away and results wait to be told
 
@@ -160,10 +164,6 @@ def run_worker(settings: Settings, stop: Stop) -> None:
     PackageError
         No task package can be used.
     """
-    # Imported here, so that the other roles do without the network's libraries.
-    from models.engine import Engine
-    from models.packages import discover
-
     packages, refusals = discover(settings.models.packages)
     for refusal in refusals:
         _log.error("A task package was refused", extra=log_context(code=refusal.code, reason=refusal.reason))
@@ -173,6 +173,7 @@ def run_worker(settings: Settings, stop: Stop) -> None:
         max_batch=settings.models.max_batch,
         threads=settings.models.threads,
     )
+    _warm_up(engine, packages)
     database = connect(settings.database)
     runner = Runner(
         settings=settings,
@@ -180,7 +181,6 @@ def run_worker(settings: Settings, stop: Stop) -> None:
         engine=engine,
         packages={package.identity.task: package.identity for package in packages},
         patients=PatientCheck(settings.archive_dir),
-        turn=threading.Lock(),
     )
     threads = [
         threading.Thread(target=Worker(settings, database, runner).run, args=(stop,), name=f"worker-{number}")
@@ -192,3 +192,15 @@ def run_worker(settings: Settings, stop: Stop) -> None:
     for thread in threads:
         thread.join()
     database.dispose()
+
+
+def _warm_up(engine: TaskEngine, packages: Sequence[TaskPackage]) -> None:
+    """Do once what only the first job would have to wait for: loading weights and tables."""
+    warm_up()
+    blank = FrameInput(pixels=np.zeros((256, 256), np.uint8), frame=1, view=(0, 0, 255, 255), pixel_aspect=1.0)
+    for package in packages:
+        try:
+            engine.run(package.identity.task, iter([blank]), cancelled=lambda: False)
+        except EngineError as error:
+            about = log_context(task=package.identity.task, code=error.code, reason=str(error))
+            _log.error("A task package does not run", extra=about)

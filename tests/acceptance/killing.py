@@ -74,11 +74,13 @@ def run(folder: Path, plan: Plan, say: Callable[[str], None] = lambda words: Non
             senders.release(len(files))
             node.start()
             senders.wait(SETTLE_LIMIT_S)
-            _settle(folder, account)
+            if not account.faults:
+                _settle(folder, account)
         finally:
             senders.stop()
             node.kill()
-    _check(folder, files, account)
+    if not account.faults:
+        _check(folder, files, account)
     account.seconds = time.monotonic() - began
     return account
 

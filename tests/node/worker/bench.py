@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -110,7 +109,6 @@ class Bench:
             engine=self.engine,
             packages={PACKAGE.task: PACKAGE},
             patients=PatientCheck(self.settings.archive_dir),
-            turn=threading.Lock(),
         )
         self.worker = Worker(self.settings, self.database, runner, clock=lambda: self.now)
         sender = FolderSender(self.out, self.settings.results_dir)
