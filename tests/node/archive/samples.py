@@ -33,7 +33,7 @@ def still(
     ds.BitsAllocated = ds.BitsStored = 8
     ds.HighBit = 7
     ds.PixelRepresentation = 0
-    ds.PixelData = bytes(index % 251 for index in range(side * side))
+    ds.PixelData = (bytes(range(251)) * (side * side // 251 + 1))[: side * side]
     for keyword, value in elements.items():
         setattr(ds, keyword, value)
     return ds
