@@ -116,6 +116,14 @@ def test_close__late_instance__makes_the_next_revision(engine: sa.Engine) -> Non
     assert told(engine, "study") == ["study.opened", "study.closed", "study.reopened", "study.closed"]
 
 
+def test_close__same_instances_as_before__makes_no_revision(engine: sa.Engine) -> None:
+    closed_revision(engine)
+    with write(engine) as connection:
+        connection.execute(study.update().values(state=StudyState.OPEN))
+        assert close_study(connection, "1.2.826.1", Signal.API, NOON) is None
+    assert state(engine).state is StudyState.CLOSED
+
+
 def test_close__study_that_is_not_open__makes_nothing(engine: sa.Engine) -> None:
     closed_revision(engine)
     with write(engine) as connection:

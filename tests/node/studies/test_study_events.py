@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import hashlib
 import shutil
 import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -29,13 +32,32 @@ from node.studies import (
 from node.studies import index as index_module
 from tests.node.databases import migrated
 from tests.node.queued import DIGEST, NOON, POLICY, seconds
-from tests.node.received import instance_uid, receive, study_uid
+from tests.node.received import data_set, instance_uid, receive, study_uid
 
 QUIET_S = 30.0
-STUDIES = st.integers(1, 2)
-NUMBERS = st.integers(1, 4)
-CONTENTS = st.sampled_from(["first", "other"])
-AGES_S = st.sampled_from([0, 0, 0, 5, 29, 31, 500])
+STUDIES = st.sampled_from([1, 1, 1, 2])
+INSTANCES = st.tuples(
+    STUDIES,
+    st.integers(1, 3),
+    st.sampled_from(["first", "first", "other"]),
+    st.sampled_from([0, 0, 0, 5, 29, 31, 500]),  # age in seconds: how long before now it was received
+)
+WAITS_S = st.sampled_from([0, 1, 10, 31, 100])
+KILLS = st.none() | st.tuples(st.sampled_from(["filing", "arriving", "forgetting"]), st.integers(0, 3))
+THENS = st.sampled_from(["nothing", "index", "close", "route", "route"])
+
+
+def digest(study: int, number: int, content: str) -> str:
+    return hashlib.sha256(data_set(study, number, content)).hexdigest()
+
+
+@cache
+def template() -> Path:
+    """A file with all tables, to be copied; removed when the tests end."""
+    folder = Path(tempfile.mkdtemp(prefix="echocare-template-"))
+    atexit.register(shutil.rmtree, folder)
+    migrated(f"sqlite:///{folder}/node.db").dispose()
+    return folder / "node.db"
 
 
 class Killed(BaseException):
@@ -83,7 +105,7 @@ class StudyEvents(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="echocare-studies-"))
-        migrated(self.url).dispose()
+        shutil.copy(template(), self.folder / "node.db")
         self.archive: Archive
         self.engine: sa.Engine
         self.start()
@@ -109,25 +131,41 @@ class StudyEvents(RuleBasedStateMachine):
         self.engine.dispose()
         shutil.rmtree(self.folder)
 
-    @rule(study=STUDIES, number=NUMBERS, content=CONTENTS, age_s=AGES_S)
-    def instance_is_received(self, study: int, number: int, content: str, age_s: int) -> None:
-        at = self.now - seconds(age_s)
-        receive(self.archive, study, number, content, at)
-        self.waiting.append((study, number, content, at))
+    # Each rule does a good deal, so that short runs reach far: late and conflicting instances, second revisions.
+    @rule(instances=st.lists(INSTANCES, min_size=1, max_size=4), wait_s=WAITS_S, kill=KILLS, then=THENS)
+    def instances_come(
+        self, instances: list[tuple[int, int, str, int]], wait_s: int, kill: tuple[str, int] | None, then: str
+    ) -> None:
+        for study, number, content, age_s in instances:
+            at = self.now - seconds(age_s)
+            receive(self.archive, study, number, content, at)
+            self.waiting.append((study, number, content, at))
+        self.look(wait_s, kill, then)
 
-    @rule(seconds_passed=st.sampled_from([1, 10, 31, 100]))
-    def time_passes(self, seconds_passed: int) -> None:
-        self.now += seconds(seconds_passed)
+    @rule(wait_s=WAITS_S, then=THENS)
+    def time_passes(self, wait_s: int, then: str) -> None:
+        self.look(wait_s, None, then)
 
-    @rule()
-    def incoming_is_indexed(self) -> None:
+    def look(self, wait_s: int, kill: tuple[str, int] | None, then: str) -> None:
+        """What the scheduler does, ended by a kill after any step."""
+        self.now += seconds(wait_s)
+        if then == "nothing":
+            return
+        self.index_and_be_killed(*kill) if kill else self.index()
+        if then in ("close", "route"):
+            close_due(self.engine, self.now)
+            for study in self.studies.values():
+                study.close(self.now)
+        if then == "route":
+            self.route()
+
+    def index(self) -> None:
         index_incoming(self.archive, self.engine, quiet_s=QUIET_S, now=self.now)
         for study, number, content, at in self.waiting:
             self.studies.setdefault(study, ModelStudy()).arrive(number, content, at)
         self.waiting = []
 
-    @rule(where=st.sampled_from(["filing", "arriving", "forgetting"]), after=st.integers(0, 3))
-    def node_is_killed_while_indexing(self, where: str, after: int) -> None:
+    def index_and_be_killed(self, where: str, after: int) -> None:
         target, name = {
             "filing": (Archive, "file_away"),
             "arriving": (index_module, "arrive"),
@@ -142,20 +180,17 @@ class StudyEvents(RuleBasedStateMachine):
 
         try:
             with patch.object(target, name, killed_later):
-                self.incoming_is_indexed()
+                self.index()
         except Killed:
             self.restart()
-            self.incoming_is_indexed()
+            self.index()
 
-    @rule()
-    def due_studies_are_closed(self) -> None:
-        self.incoming_is_indexed()
-        close_due(self.engine, self.now)
-        for study in self.studies.values():
-            study.close(self.now)
+    @rule(study=STUDIES, signals=st.lists(st.sampled_from([Signal.API, Signal.MPPS]), min_size=1, max_size=2))
+    def somebody_says_complete(self, study: int, signals: list[Signal]) -> None:
+        for signal in signals:
+            self.say_complete(study, signal)
 
-    @rule(study=STUDIES, signal=st.sampled_from([Signal.API, Signal.MPPS]))
-    def somebody_says_complete(self, study: int, signal: Signal) -> None:
+    def say_complete(self, study: int, signal: Signal) -> None:
         known = self.studies.get(study)
         try:
             with write(self.engine) as connection:
@@ -168,8 +203,7 @@ class StudyEvents(RuleBasedStateMachine):
         if known.is_open and (known.signal is None or signal.strength >= known.signal.strength):
             known.signal, known.signal_at = signal, self.now
 
-    @rule()
-    def revisions_are_routed(self) -> None:
+    def route(self) -> None:
         """Two routes: one takes all, the other only the even instances."""
         with read(self.engine) as connection:
             waiting = unrouted_revisions(connection)
@@ -195,6 +229,7 @@ class StudyEvents(RuleBasedStateMachine):
     @rule()
     def node_is_restarted(self) -> None:
         self.restart()
+        self.route()
 
     @invariant()
     def nothing_acknowledged_is_lost(self) -> None:
@@ -216,9 +251,8 @@ class StudyEvents(RuleBasedStateMachine):
                 assert [row.number for row in rows] == list(range(1, len(model.revisions) + 1))
                 assert [row.closed_by for row in rows] == [signal for _, signal in model.revisions]
                 for row, (used, _) in zip(rows, model.revisions, strict=True):
-                    held = instances_of(connection, row.id)
-                    assert {one.sop_instance_uid for one in held} == {instance_uid(study, n) for n, _ in used}
-                    assert not any(one.conflict for one in held)
+                    held = sorted((one.sop_instance_uid, one.sha256) for one in instances_of(connection, row.id))
+                    assert held == sorted((instance_uid(study, n), digest(study, n, content)) for n, content in used)
                 if rows and any(len(contents) > 1 for contents in model.contents.values()):
                     assert rows[-1].conflict
 
@@ -238,8 +272,8 @@ class StudyEvents(RuleBasedStateMachine):
 
 
 StudyEvents.TestCase.settings = settings(
-    max_examples=30,
-    stateful_step_count=25,
+    max_examples=70,
+    stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
