@@ -18,16 +18,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def program(name: str, package: str) -> str:
-    """The path of an installed program; beside the interpreter first.
+def program(name: str, package: str, *, from_python: bool = False) -> str:
+    """The path of an installed program.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    package
+        The Debian or Python package that has it, for the error's words.
+    from_python
+        Whether a Python package brings it: pynetdicom installs a storescu too, which is not DCMTK's.
 
     Raises
     ------
     FileNotFoundError
-        It is not installed; the message names the Debian or Python package.
+        It is not installed.
     """
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.is_file() else shutil.which(name, path="/usr/sbin:/usr/local/bin:/usr/bin:/bin")
+    folders = str(Path(sys.executable).parent) if from_python else "/usr/local/bin:/usr/bin:/bin:/usr/sbin"
+    found = shutil.which(name, path=folders)
     if found is None:
         raise FileNotFoundError(f"{name} is missing: install {package}")
     return found

