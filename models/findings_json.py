@@ -19,7 +19,7 @@ from models.findings import (
     rle,
 )
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 
 def finding_to_json(finding: Finding) -> dict[str, Json]:

@@ -30,7 +30,10 @@ class Letterbox:
 
     def to_source(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map points (n, 2) of the square to pixels of the source picture."""
-        return (points - np.array([self.shift_x, self.shift_y])) / np.array([self.scale_x, self.scale_y])
+        source: NDArray[np.float64] = (points - np.array([self.shift_x, self.shift_y])) / np.array(
+            [self.scale_x, self.scale_y]
+        )
+        return source
 
     def matrix(self) -> NDArray[np.float64]:
         """The 2 x 3 affine matrix from source pixels to the square."""
@@ -44,9 +47,7 @@ def gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
-def letterbox(
-    pixels: NDArray[np.uint8], size: int, pixel_aspect: float = 1.0
-) -> tuple[NDArray[np.uint8], Letterbox]:
+def letterbox(pixels: NDArray[np.uint8], size: int, pixel_aspect: float = 1.0) -> tuple[NDArray[np.uint8], Letterbox]:
     """Fit a gray picture into a black square, centred, with square pixels.
 
     Parameters

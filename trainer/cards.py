@@ -27,9 +27,7 @@ OUTSIDER_SETS = (
         pictures=70,
         patients=5,
     ),
-    DataSet(
-        name="usgra-seg (Kandaouroff 2025)", role="out of scope", licence="CC BY 4.0", pictures=184, patients=37
-    ),
+    DataSet(name="usgra-seg (Kandaouroff 2025)", role="out of scope", licence="CC BY 4.0", pictures=184, patients=37),
     DataSet(name="TimTrack (van der Zee, Kuo 2022)", role="out of scope", licence="CC0 1.0", pictures=146, patients=6),
     DataSet(name="AUL liver (Xu et al. 2023)", role="out of scope", licence="CC BY 4.0", pictures=130),
 )
@@ -67,7 +65,7 @@ def _fetal_head(recipe: Recipe) -> Card:
         " edge of the skull, biparietal (outer to outer) and occipitofrontal diameter.",
         input=InputScope(
             size=recipe.sizes[-1][1],
-            words="B-mode still or cine of the fetal head in the transthalamic or transventricular plane",
+            words="B-mode still or cine of the fetal head in the transthalamic plane",
             not_for="other planes, other organs, three-dimensional or Doppler pictures; both heads of twins in one view",
         ),
         structure=Structure(
@@ -151,8 +149,7 @@ def _training(recipe: Recipe, wanted: DataSet, other: DataSet) -> Training:
     return Training(
         data=data,
         split=SPLIT,
-        command=f"echocare-train adapt {' '.join(f'--task {task}' for task in recipe.tasks)} --data DIR"
-        f" --epochs {recipe.epochs} --seed {recipe.seed}",
+        command="echocare-train adapt --task fetal-head --task breast-lesion --data DIR",
         seed=recipe.seed,
         hours=0.0,
         machine="two x86-64 cores with AVX2 (Zen 3), no accelerator, shared with other work",

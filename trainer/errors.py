@@ -2,6 +2,7 @@
 
 TrainerError
 ├── MissingData
+├── BadRecipe
 └── WrongCheckpoint
 """
 
@@ -19,6 +20,12 @@ class MissingData(TrainerError):
     """A data set, or a part of it, is not there."""
 
     code = "missing-data"
+
+
+class BadRecipe(TrainerError):
+    """A recipe cannot be read or has unknown keys."""
+
+    code = "bad-recipe"
 
 
 class WrongCheckpoint(TrainerError):

@@ -15,8 +15,8 @@ from models.packages.card import Card, card_text
 from models.packages.package import CARD
 from models.packages.weights import encoder_digest, stored, write_weights
 from trainer.cards import draft
-from trainer.recipe import CLASSIFIES, Recipe
 from trainer.errors import WrongCheckpoint
+from trainer.recipe import CLASSIFIES, Recipe
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812  the name that PyTorch's own documents give it
+import torch.nn.functional as F
 from torch import Tensor
 
 

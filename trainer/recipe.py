@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import yaml
+
+from trainer.errors import BadRecipe
 
 TASKS = ("fetal-head", "breast-lesion")
 CLASSIFIES = {"fetal-head": False, "breast-lesion": True}
@@ -40,3 +45,23 @@ class Recipe:
     def digest(self) -> str:
         """Hex digest that tells recipes apart."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def read_recipe(path: Path, tasks: tuple[str, ...]) -> Recipe:
+    """A recipe from a YAML file of its keys; keys left out keep their defaults.
+
+    Raises
+    ------
+    BadRecipe
+        The file cannot be read, or a key is unknown.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+        raise BadRecipe(f"the recipe {path} cannot be read: {fault}") from fault
+    known = {item.name for item in fields(Recipe)}
+    if not isinstance(raw, dict) or not set(raw) <= known:
+        raise BadRecipe(f"the recipe {path} may only have the keys {', '.join(sorted(known))}")
+    if "sizes" in raw:
+        raw["sizes"] = tuple((float(share), int(size)) for share, size in raw["sizes"])
+    return Recipe(**{**raw, "tasks": tasks})

@@ -12,7 +12,7 @@ He et al., "SwinUNETR-V2: Stronger Swin Transformers with Stagewise Convolutions
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812  the name that PyTorch's own documents give it
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.encoder.config import EncoderConfig
@@ -90,7 +90,8 @@ class SwinBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, H, W, dim) to the same shape."""
         x = x + self._attend(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
 
     def _attend(self, x: Tensor) -> Tensor:
         batch, height, width, _ = x.shape

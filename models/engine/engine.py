@@ -131,7 +131,7 @@ class Engine:
         stream = iter(frames)
         while chunk := self._next(stream, cancelled):
             squares = [square_of(given, package.card.input.size) for given in chunk]
-            looks = self._look(package, [square for square, _ in squares])
+            looks = self.look(package, [square for square, _ in squares])
             for given, (square, place), look in zip(chunk, squares, looks, strict=True):
                 reading = read(look.likely, look.scope, given.frame, place, package.card)
                 if reading.silence is not None:
@@ -173,17 +173,15 @@ class Engine:
         mask = mask_finding(reading, f"{package.card.structure.name} {number}", package.card)
         return [] if mask is None else [mask]
 
-    def _keep(
-        self, best: dict[tuple[int, int, int, int], Best], reading: Reading, square: NDArray[np.uint8]
-    ) -> None:
+    def _keep(self, best: dict[tuple[int, int, int, int], Best], reading: Reading, square: NDArray[np.uint8]) -> None:
         kept = best.get(reading.place.view)
         if kept is None or reading.confidence > kept.reading.confidence:
             best[reading.place.view] = Best(reading=reading, square=square)
 
     def _second_look(self, package: TaskPackage, kept: Best) -> tuple[Reading, float | None]:
         """The measured frame once more, also mirrored: the mean of both looks is steadier than one."""
-        plain, mirrored = self._look(package, [kept.square, np.ascontiguousarray(kept.square[:, ::-1])])
-        likely = (plain.likely + mirrored.likely[:, ::-1]) / 2
+        plain, mirrored = self.look(package, [kept.square, np.ascontiguousarray(kept.square[:, ::-1])])
+        likely = np.asarray((plain.likely + mirrored.likely[:, ::-1]) / 2, dtype=np.float32)
         reading = read(likely, kept.reading.scope, kept.reading.frame, kept.reading.place, package.card)
         if reading.component is None or (package.card.measures == "ellipse" and reading.ellipse is None):
             reading = kept.reading
@@ -203,7 +201,14 @@ class Engine:
             raise JobCancelled("the job was cancelled while its frames were looked at")
         return list(islice(stream, 1 if self._device.type == "cpu" else self._max_batch))
 
-    def _look(self, package: TaskPackage, squares: Sequence[NDArray[np.uint8]]) -> list[Look]:
+    def look(self, package: TaskPackage, squares: Sequence[NDArray[np.uint8]]) -> list[Look]:
+        """What a package's network says of squares (S, S), before any gate.
+
+        Raises
+        ------
+        PackageFault
+            The package raised, or gave numbers that are not finite.
+        """
         task = package.identity.task
         try:
             with self._lock, torch.inference_mode():
@@ -235,5 +240,3 @@ def _looks(network: TaskNetwork, squares: Tensor) -> list[Look]:
     if answer.kind is not None:
         logits = list(answer.kind[:, 0].cpu().tolist())
     return [Look(likely=m, scope=s, logit=k) for m, s, k in zip(likely, scope, logits, strict=True)]
-
-

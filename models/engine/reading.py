@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,6 +31,13 @@ class Reading:
         sure = self.component.confidence if self.component is not None else 0.0
         return self.scope * sure * self.ellipse_overlap
 
+    @property
+    def area_share(self) -> float:
+        """The outline's share of the view, 0 to 1."""
+        left, top, right, bottom = self.place.view
+        seen = self.place.box.scale_x * (right - left + 1) * self.place.box.scale_y * (bottom - top + 1)
+        return self.component.area / max(1.0, seen) if self.component is not None else 0.0
+
 
 def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, card: Card) -> Reading:
     """Judge a probability map (S, S) and a scope score by the gates of a card."""
@@ -39,16 +46,16 @@ def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, ca
     if component is not None and card.measures == "ellipse":
         ellipse = fit_ellipse(crossings(component.likely))
         fits = overlap(ellipse, component.likely >= 0.5) if ellipse is not None else 0.0
-    silence = _silence(scope, component, fits, place, card)
-    return Reading(
+    reading = Reading(
         frame=frame,
         place=place,
         scope=scope,
         component=component,
         ellipse=ellipse,
         ellipse_overlap=fits,
-        silence=silence,
+        silence=None,
     )
+    return replace(reading, silence=_silence(reading, card.gates, card.structure.name))
 
 
 def mask_in_frame(reading: Reading) -> NDArray[np.bool_]:
@@ -65,21 +72,19 @@ def mask_in_frame(reading: Reading) -> NDArray[np.bool_]:
     return whole
 
 
-def _silence(scope: float, component: Component | None, fits: float, place: Place, card: Card) -> str | None:
-    gates: Gates = card.gates
-    name = card.structure.name
-    if scope < gates.scope:
-        return f"not a picture of a {name} (scope score {scope:.2f} < {gates.scope:.2f})"
+def _silence(reading: Reading, gates: Gates, name: str) -> str | None:
+    component = reading.component
+    if reading.scope < gates.scope:
+        return f"not a picture of a {name} (scope score {reading.scope:.2f} < {gates.scope:.2f})"
     if component is None:
-        return f"no {name} outline was found (scope score {scope:.2f})"
-    seen = place.box.scale_x * (place.view[2] - place.view[0] + 1) * place.box.scale_y
-    share = component.area / max(1.0, seen * (place.view[3] - place.view[1] + 1))
+        return f"no {name} outline was found (scope score {reading.scope:.2f})"
+    share = reading.area_share
     if not gates.area[0] <= share <= gates.area[1]:
         return f"the outline takes {share:.1%} of the picture, outside {gates.area[0]:.1%} to {gates.area[1]:.1%}"
     if component.dominance < gates.dominance:
         return f"the {name} outline is in pieces (largest {component.dominance:.2f} < {gates.dominance:.2f} of all)"
     if component.confidence < gates.confidence:
         return f"the {name} outline is unsure (mean probability {component.confidence:.2f} < {gates.confidence:.2f})"
-    if fits < gates.ellipse:
-        return f"the {name} outline is no ellipse (overlap {fits:.2f} < {gates.ellipse:.2f})"
+    if reading.ellipse_overlap < gates.ellipse:
+        return f"the {name} outline is no ellipse (overlap {reading.ellipse_overlap:.2f} < {gates.ellipse:.2f})"
     return None

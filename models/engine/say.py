@@ -116,9 +116,7 @@ def _diameter_quantities(reading: Reading, group: str, card: Card) -> list[Findi
     about = (reading, group, card)
     return [
         _geometric("longest diameter", LONG_AXIS, Measure.LENGTH, _in_frame(both.longest, reading), about),
-        _geometric(
-            "perpendicular diameter", SHORT_AXIS, Measure.LENGTH, _in_frame(both.perpendicular, reading), about
-        ),
+        _geometric("perpendicular diameter", SHORT_AXIS, Measure.LENGTH, _in_frame(both.perpendicular, reading), about),
         _geometric("area", AREA, Measure.AREA, _in_frame(rim, reading), about),
     ]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812  the name that PyTorch's own documents give it
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 RING_SHARE = 8  # the ring round the structure is 1/8 of the image wide
+SHAPE_FEATURES = 7
 POOLED = (1, 2, 3)  # maps pooled under the mask and in the ring
 
 
@@ -47,13 +48,13 @@ class LesionHead(nn.Module):
         Tensor
             (batch, features), float32.
         """
-        coarse = F.adaptive_avg_pool2d(mask, tuple(maps[POOLED[0]].shape[-2:]))
+        coarse = F.adaptive_avg_pool2d(mask, _edges(maps[POOLED[0]]))
         reach = max(1, coarse.shape[-1] // RING_SHARE // 2)
         ring = (F.max_pool2d(coarse, 2 * reach + 1, 1, reach) - coarse).clamp(min=0)
         pooled = []
         for i in POOLED:
             for weight in (coarse, ring):
-                share = F.adaptive_avg_pool2d(weight, tuple(maps[i].shape[-2:])) + 1e-4
+                share = F.adaptive_avg_pool2d(weight, _edges(maps[i])) + 1e-4
                 pooled.append((maps[i] * share).sum((2, 3)) / share.sum((2, 3)))
         return torch.cat([*pooled, maps[4].mean((2, 3)), shape_features(mask)], dim=1)
 
@@ -63,7 +64,8 @@ class LesionHead(nn.Module):
         return out
 
 
-SHAPE_FEATURES = 7
+def _edges(x: Tensor) -> tuple[int, int]:
+    return int(x.shape[-2]), int(x.shape[-1])
 
 
 def shape_features(mask: Tensor) -> Tensor:

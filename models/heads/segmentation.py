@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812  the name that PyTorch's own documents give it
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 STEM = 8  # channels at full resolution: few, because they cost the most

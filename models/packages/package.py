@@ -74,7 +74,7 @@ def load_package(path: Path) -> TaskPackage:
         raise DamagedWeights(f"the package {path} has no readable weights: {fault}") from fault
     if found != card.weights.sha256:
         raise DamagedWeights(
-            f"the weights of {path} have the digest {found[:12]}…, its card says {card.weights.sha256[:12]}…: copy again"
+            f"the weights of {path} have digest {found[:12]}…, its card says {card.weights.sha256[:12]}…: copy again"
         )
     identity = TaskIdentity(
         task=card.task, version=card.version, digest=card.digest(), encoder_digest=card.encoder.digest
@@ -90,7 +90,7 @@ def verify(path: Path) -> TaskPackage:
     PackageError
         One of its kinds; the message says what is wrong.
     """
-    from models.packages.weights import network_of  # noqa: PLC0415  torch is wanted only here
+    from models.packages.weights import network_of
 
     package = load_package(path)
     network_of(package)

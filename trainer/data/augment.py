@@ -43,11 +43,16 @@ def vary(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDArray[n
     if rng.random() < how.drawn:
         image = draw_graphics(image, rng)
     matrix = _affine(how, size, rng)
-    warped = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.float32) / 255
+    warped = _warp(image, matrix, size)
     mask = np.zeros((size, size), np.float32)
     if sample.mask is not None:
-        mask = cv2.warpAffine(sample.mask, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.float32) / 255
+        mask = _warp(sample.mask, matrix, size)
     return _shade(warped, rng) * np.float32(255), mask
+
+
+def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.float32]:
+    warped = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    return np.asarray(warped, dtype=np.float32) / np.float32(255)
 
 
 def _affine(how: Variation, size: int, rng: np.random.Generator) -> NDArray[np.float64]:

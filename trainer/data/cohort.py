@@ -85,7 +85,9 @@ def load_cohort(data: Path, task: str, split: str) -> list[Sample]:
 def load_outsiders(data: Path, split: str) -> list[Sample]:
     """Pictures of organs that no task here is about."""
     return [
-        Sample(image=letterbox(read_gray(data / name / row["image"]), CACHE_SIZE)[0], painted=None, mask=None, task=None)
+        Sample(
+            image=letterbox(read_gray(data / name / row["image"]), CACHE_SIZE)[0], painted=None, mask=None, task=None
+        )
         for name in OUTSIDERS
         for row in rows(data / name, split)
     ]

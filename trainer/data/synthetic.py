@@ -79,7 +79,7 @@ def _sector(rng: np.random.Generator) -> NDArray[np.bool_]:
 def _noise(rng: np.random.Generator) -> NDArray[np.uint8]:
     field = rng.normal(rng.uniform(20, 200), rng.uniform(5, 60), (CACHE_SIZE, CACHE_SIZE)).astype(np.float32)
     if rng.random() < 0.5:
-        field = cv2.GaussianBlur(field, (0, 0), float(rng.uniform(0.5, 3)))
+        field = np.asarray(cv2.GaussianBlur(field, (0, 0), float(rng.uniform(0.5, 3))), dtype=np.float32)
     return np.asarray(field.clip(0, 255), dtype=np.uint8)
 
 
@@ -129,5 +129,5 @@ def _empty(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def _empty_sector(rng: np.random.Generator) -> NDArray[np.uint8]:
     speckle = rng.rayleigh(rng.uniform(3, 45), (CACHE_SIZE, CACHE_SIZE)).astype(np.float32)
-    speckle = cv2.GaussianBlur(speckle, (0, 0), float(rng.uniform(0.6, 2.0)))
+    speckle = np.asarray(cv2.GaussianBlur(speckle, (0, 0), float(rng.uniform(0.6, 2.0))), dtype=np.float32)
     return np.asarray((speckle * _sector(rng)).clip(0, 255), dtype=np.uint8)

@@ -1,0 +1,170 @@
+"""`echocare-train`: learn a task, and measure it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import typer
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from models.engine import Engine, EngineError
+from models.packages import PackageError, load_package
+from models.packages.card import Figure
+from trainer.data.cohort import load_cohort, load_outsiders
+from trainer.data.synthetic import phantoms
+from trainer.errors import TrainerError
+from trainer.evaluate import Result, evaluate
+from trainer.export import read_checkpoint
+from trainer.package import build, describe
+from trainer.recipe import TASKS, Recipe, read_recipe
+from trainer.silence import silences
+from trainer.training import Pool, Trainer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learn task packages and measure them.")
+RECIPES = Path(__file__).parent / "recipes"
+Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")]
+
+
+@app.callback()
+def main() -> None:
+    """Learn task packages and measure them."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
+
+
+@app.command()
+def adapt(
+    data: Data,
+    task: Annotated[list[str] | None, typer.Option(help="Task to learn; several share one encoder.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and packages.")] = Path("runs/adapt"),
+    recipe: Annotated[Path | None, typer.Option(help="YAML of recipe keys, for one stage.")] = None,
+    initial: Annotated[Path | None, typer.Option(help="Checkpoint whose weights a single stage starts from.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+) -> None:
+    """Learn tasks; run the same command again to go on where it stopped (Ctrl-C loses at most one epoch).
+
+    Without --recipe both stages run, `learn` and `refine`. The packages lie in OUT/packages.
+    """
+    cv2.setNumThreads(1)
+    tasks = tuple(task or TASKS)
+    if not set(tasks) <= set(TASKS):
+        raise typer.BadParameter(f"tasks are {', '.join(TASKS)}")
+    stages = [recipe] if recipe is not None else [RECIPES / "learn.yaml", RECIPES / "refine.yaml"]
+    try:
+        checkpoint = initial
+        for stage in stages:
+            chosen = _chosen(read_recipe(stage, tasks), epochs, seed)
+            checkpoint = _train(chosen, data, out / stage.stem, checkpoint)
+        if checkpoint is not None:
+            for name in tasks:
+                _show(_results_of(build(checkpoint, name, data, out / "packages" / name).figures))
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from the last whole epoch", err=True)
+        raise typer.Exit(130) from None
+    except (TrainerError, PackageError, EngineError) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault
+
+
+@app.command("package")
+def package_command(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a training.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("runs/packages"),
+    only: Annotated[bool, typer.Option("--figures-only", help="CHECKPOINT is a package: measure it again.")] = False,
+) -> None:
+    """Make packages of a checkpoint: gates and calibration from validation pictures, figures from test pictures."""
+    try:
+        if only:
+            _show(_results_of(describe(checkpoint, data).figures))
+            return
+        for name in read_checkpoint(checkpoint).recipe.tasks:
+            _show(_results_of(build(checkpoint, name, data, out / name).figures))
+    except (TrainerError, PackageError, EngineError) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault
+
+
+@app.command("evaluate")
+def evaluate_command(
+    package: Annotated[Path, typer.Argument(help="Folder of a task package.")],
+    data: Data,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    scope: Annotated[bool, typer.Option("--scope/--no-scope", help="Also ask it what it should not answer.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Measure a package as the node runs it, with 95 % bootstrap intervals by patient."""
+    try:
+        loaded = load_package(package)
+        engine = Engine([loaded], device="cpu")
+        task = loaded.identity.task
+        found = evaluate(engine, task, data, split)
+        quiet = silences(engine, task, data) if scope else []
+    except (TrainerError, PackageError, EngineError) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "package_digest": loaded.identity.digest,
+                    "figures": [asdict(result) for result in found],
+                    "out_of_scope": [asdict(silence) for silence in quiet],
+                }
+            )
+        )
+        return
+    _show(found)
+    for silence in quiet:
+        typer.echo(
+            f"{silence.data}: {silence.answered} of {silence.n} answered (in training: {silence.seen_in_training})"
+        )
+
+
+def _chosen(recipe: Recipe, epochs: int | None, seed: int | None) -> Recipe:
+    return replace(
+        recipe,
+        epochs=recipe.epochs if epochs is None else epochs,
+        seed=recipe.seed if seed is None else seed,
+    )
+
+
+def _train(recipe: Recipe, data: Path, folder: Path, initial: Path | None) -> Path:
+    pool = Pool(
+        wanted=tuple(sample for task in recipe.tasks for sample in load_cohort(data, task, "train")),
+        outsiders=tuple(load_outsiders(data, "train")),
+        phantoms=tuple(phantoms(recipe.phantom_pool)),
+    )
+    start = dict(read_checkpoint(initial).weights) if initial is not None else None
+    trainer = Trainer(recipe, pool, folder, start)
+    with tqdm(total=trainer.steps, initial=trainer.step, unit="step", desc=folder.name, dynamic_ncols=True) as bar:
+        for done in trainer.run(lambda step, steps: _advance(bar)):
+            words = "  ".join(f"{name} {value:.3f}" for name, value in done.losses.items())
+            bar.write(f"epoch {done.epoch + 1} of {recipe.epochs}, {done.seconds:.0f} s: {words}", file=sys.stderr)
+    return folder / "checkpoint.pt"
+
+
+def _advance(bar: tqdm[None]) -> None:
+    bar.update(1)
+
+
+def _results_of(figures: tuple[Figure, ...]) -> list[Result]:
+    return [
+        Result(name=f.name, data=f.data, value=f.value, low=f.low, high=f.high, unit=f.unit, n=f.n) for f in figures
+    ]
+
+
+def _show(found: list[Result]) -> None:
+    table = Table("data", "figure", "value", "95 % interval", "n")
+    for r in found:
+        band = "" if r.low is None or r.high is None else f"{r.low:.3f} to {r.high:.3f}"
+        table.add_row(r.data, r.name, f"{r.value:.4f} {r.unit}".strip(), band, str(r.n))
+    Console().print(table)
