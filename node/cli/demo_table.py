@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 SAID_OF_MEASURES: Final = {
     "circumference": "hc_mm",
     "biparietal": "bpd_mm",
-    "occipito": "ofd_mm",
+    "occipit": "ofd_mm",
     "short": "perpendicular_mm",
     "perpendicular": "perpendicular_mm",
     "long": "longest_mm",
 }
+CERTAINTY: Final = "Certainty of Finding"
+COMMENT_NAME: Final = "Comment"
 EXPECTED: Final = {
     "fetal head": ("fetal-head", ("hc_mm",)),
     "breast": ("breast-lesion", ("longest_mm", "perpendicular_mm")),
@@ -80,15 +82,25 @@ def _true(truth: HeadTruth | MassTruth, measure: str) -> float | None:
 
 
 def show_answers(answers: tuple[Answer, ...], out: Console) -> None:
-    """Print the table."""
+    """Print what was found as a table, and below it where a task said nothing, and why."""
     rows = []
+    silent = []
     for answer in answers:
         line = answer.line
+        if line.name == CERTAINTY:
+            continue
+        if line.name == COMMENT_NAME:
+            silent.append(f"  {answer.task} on {answer.subject}: {line.words}")
+            continue
         value = line.words if line.value is None else f"{line.value:.4g} {'' if line.unit == '1' else line.unit}"
         truth = "" if answer.truth is None or line.value is None else _beside(line, answer.truth)
         frame = "" if line.frame is None else str(line.frame)
         rows.append((answer.subject, frame, answer.task, line.name, value, truth))
     print_table(("file", "frame", "task", "finding", "value", "truth of the phantom"), rows, on=out)
+    if silent:
+        out.print("Silent, with the reason in a report of its own:")
+        for words in dict.fromkeys(silent):
+            out.print(words, markup=False, soft_wrap=True)
 
 
 def _beside(line: Reported, truth: float) -> str:

@@ -29,10 +29,11 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, on: Console | None = None
 ) -> None:
     """A table; cells are text and are shown as they are."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

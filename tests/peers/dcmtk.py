@@ -1,4 +1,4 @@
-"""DCMTK's command-line programs as senders and receivers."""
+"""DCMTK's programs as peers: storescp and dcmqrscp to send to, storescu and echoscu to send with."""
 
 from __future__ import annotations
 
@@ -6,40 +6,125 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.peers.ports import free_port, program, wait_for_port
+from pydicom import dcmread
 
-PACKAGE = "dcmtk"
+from tests.peers.processes import free_port, listens, program, running
+
+PROPOSALS = {
+    "1.2.840.10008.1.2": "-xi",
+    "1.2.840.10008.1.2.1.99": "-xd",
+    "1.2.840.10008.1.2.2": "-xb",
+    "1.2.840.10008.1.2.4.50": "-xy",
+    "1.2.840.10008.1.2.4.51": "-xx",
+    "1.2.840.10008.1.2.4.70": "-xs",
+    "1.2.840.10008.1.2.4.80": "-xt",
+    "1.2.840.10008.1.2.4.81": "-xu",
+    "1.2.840.10008.1.2.4.90": "-xv",
+    "1.2.840.10008.1.2.4.91": "-xw",
+    "1.2.840.10008.1.2.5": "-xr",
+}
+"""The option of storescu that proposes a transfer syntax; without one it proposes the uncompressed ones."""
 
 
-def storescu(
-    port: int, files: Sequence[Path], *options: str, called: str = "ECHOCARE", calling: str = "SENDER"
-) -> subprocess.CompletedProcess[str]:
-    """Send files over one association; every transfer syntax is proposed as the files have it."""
-    command = [program("storescu", PACKAGE), "--verbose", "--aetitle", calling, "--call", called, *options]
-    command += ["127.0.0.1", str(port), *map(str, files)]
-    environment = {**os.environ, "TCP_NODELAY": "1"}
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreScp:
+    """A running storescp."""
 
+    port: int
+    folder: Path  # it writes one file for each instance here
 
-def acknowledged(sent: subprocess.CompletedProcess[str]) -> int:
-    """Instances that the receiver answered with Success."""
-    return (sent.stdout + sent.stderr).count("Received Store Response (Success)")
+    @property
+    def peer(self) -> dict[str, Any]:
+        """As a peer in the node's configuration."""
+        return {"kind": "dimse", "ae_title": "STORESCP", "host": "127.0.0.1", "port": self.port}
+
+    @property
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.folder.iterdir() if path.is_file())
 
 
 @contextmanager
-def storescp(
-    folder: Path, *options: str, port: int | None = None, ae_title: str = "PACS"
-) -> Iterator[tuple[int, Path]]:
-    """Run storescp until the block ends; gives its port and the folder that it stores into."""
-    folder.mkdir(parents=True, exist_ok=True)
-    port = port or free_port()
-    command = [program("storescp", PACKAGE), *options, "--aetitle", ae_title, "--output-directory", str(folder)]
-    process = subprocess.Popen([*command, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for_port(port, process)
-        yield port, folder
-    finally:
-        process.kill()
-        process.wait()
+def storescp(folder: Path, *options: str, port: int | None = None) -> Iterator[StoreScp]:
+    """Start a storescp.
+
+    Parameters
+    ----------
+    folder
+        Where it stores; made if missing.
+    *options
+        Further options: `--fork`; `--refuse` every association, `--abort-during` a store, `--abort-after` it.
+    port
+        None takes a free one.
+    """
+    chosen = port or free_port()
+    received = folder / "received"
+    received.mkdir(parents=True, exist_ok=True)
+    command = [
+        program("storescp", "dcmtk"), *options, "--aetitle", "STORESCP", "+xa", "--output-directory", str(received),
+        str(chosen),
+    ]  # fmt: skip
+    with running(command, folder / "storescp.log", lambda: listens(chosen)):
+        yield StoreScp(port=chosen, folder=received)
+
+
+@contextmanager
+def dcmqrscp(folder: Path) -> Iterator[int]:
+    """Start a dcmqrscp with an empty archive called QRSCP; gives its port."""
+    port = free_port()
+    storage = folder / "qr"
+    storage.mkdir(parents=True, exist_ok=True)
+    configuration = folder / "dcmqrscp.cfg"
+    configuration.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 16\n"
+        "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\nQRSCP {storage} RW (1000, 1024mb) ANY\nAETable END\n"
+    )
+    command = [program("dcmqrscp", "dcmtk"), "-c", str(configuration)]
+    with running(command, folder / "dcmqrscp.log", lambda: listens(port)):
+        yield port
+
+
+def storescu(
+    port: int, files: Sequence[Path], *options: str, called: str = "ECHOCARE", calling: str = "US1"
+) -> subprocess.CompletedProcess[str]:
+    """Send files as a modality would, one association for each transfer syntax among them; the last answer.
+
+    The first association that fails ends it.
+    """
+    by_proposal: dict[str, list[str]] = {}
+    for path in files:
+        by_proposal.setdefault(_proposal(path), []).append(str(path))
+    done = None
+    for proposal, paths in by_proposal.items():
+        command = [
+            program("storescu", "dcmtk"), "-v", "-aec", called, "-aet", calling, *([proposal] if proposal else []),
+            *options, "127.0.0.1", str(port), *paths,
+        ]  # fmt: skip
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            timeout=120,
+            check=False,
+            text=True,
+            errors="replace",
+            env={**os.environ, "TCP_NODELAY": "1"},
+        )
+        if done.returncode:
+            break
+    assert done is not None, "no files were given"
+    return done
+
+
+def echoscu(port: int, called: str = "ECHOCARE", calling: str = "US1") -> bool:
+    """Whether C-ECHO is answered with success."""
+    command = [program("echoscu", "dcmtk"), "-to", "5", "-aec", called, "-aet", calling, "127.0.0.1", str(port)]
+    return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+
+
+def _proposal(path: Path) -> str:
+    meta = dcmread(path, specific_tags=["TransferSyntaxUID"], stop_before_pixels=True, force=True).file_meta
+    return PROPOSALS.get(str(meta.get("TransferSyntaxUID", "")), "")

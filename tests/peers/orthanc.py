@@ -1,99 +1,127 @@
-"""A real Orthanc with its DICOMweb plugin, in a folder of its own."""
+"""A real Orthanc with its DICOMweb plugin, on ports and in a folder of its own."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from pydicom import Dataset, dcmread
 
-from tests.peers.ports import free_port, program, wait_until
+from tests.peers.processes import free_port, program, running
 
-PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+PLUGINS = (Path("/usr/share/orthanc/plugins"), Path("/usr/lib/orthanc"))
+AE_TITLE = "ORTHANC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orthanc:
-    """Where it answers; what it holds."""
+    """A running Orthanc."""
 
-    ae_title: str
     dicom_port: int
     http_port: int
-    process: subprocess.Popen[bytes]
+    client: httpx.Client = field(repr=False)
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+    def peer(self) -> dict[str, Any]:
+        """As a peer in the node's configuration."""
+        return {"kind": "dimse", "ae_title": AE_TITLE, "host": "127.0.0.1", "port": self.dicom_port}
 
-    def instances(self, study_uid: str) -> list[dict[str, Any]]:
-        """QIDO-RS of a study's instances (PS3.18 10.6); empty while it does not know the study."""
-        answer = httpx.get(
-            f"{self.url}/dicom-web/studies/{study_uid}/instances",
-            headers={"Accept": "application/dicom+json"},
-            params={"includefield": "00080016"},
-            timeout=30,
-        )
-        return list(answer.json()) if answer.status_code == 200 else []
+    def instances(self, study: str) -> list[dict[str, Any]]:
+        """QIDO-RS: the instances of a study, by DICOM tag."""
+        answer = self.client.get(f"/dicom-web/studies/{study}/instances", params={"includefield": "all"})
+        if answer.status_code == 204 or not answer.content:
+            return []
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()
+        return found
 
-    def count(self) -> int:
-        """Instances of all studies."""
-        return int(httpx.get(f"{self.url}/statistics", timeout=30).json()["CountInstances"])
+    def uids(self, study: str) -> set[str]:
+        """SOP Instance UIDs of a study, by QIDO-RS."""
+        return {instance["00080018"]["Value"][0] for instance in self.instances(study)}
 
-    def retrieve(self, study_uid: str, series_uid: str, sop_uid: str) -> Dataset:
-        """WADO-RS of one instance (PS3.18 10.4), as it lies there."""
-        answer = httpx.get(
-            f"{self.url}/dicom-web/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}",
+    def retrieve(self, study: str, series: str, instance: str) -> Dataset:
+        """WADO-RS: one instance."""
+        answer = self.client.get(
+            f"/dicom-web/studies/{study}/series/{series}/instances/{instance}",
             headers={"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'},
-            timeout=60,
         )
         answer.raise_for_status()
-        boundary = answer.headers["content-type"].split("boundary=")[1].split(";")[0].strip('"').encode()
-        body = answer.content.split(b"--" + boundary)[1].split(b"\r\n\r\n", 1)[1]
-        return dcmread(BytesIO(body.removesuffix(b"\r\n")))
+        head = f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode()
+        parts = message_from_bytes(head + answer.content).get_payload()
+        assert isinstance(parts, list)
+        assert len(parts) == 1
+        part = parts[0]
+        assert isinstance(part, Message)
+        body = part.get_payload(decode=True)
+        assert isinstance(body, bytes)
+        return dcmread(BytesIO(body))
+
+    def total(self) -> int:
+        """How many instances it holds."""
+        return int(self.client.get("/statistics").json()["CountInstances"])
 
 
 @contextmanager
-def orthanc(folder: Path, ae_title: str = "ORTHANC") -> Iterator[Orthanc]:
-    """Run Orthanc until the block ends."""
+def orthanc(
+    folder: Path, *, modalities: Mapping[str, tuple[str, int]] | None = None, dicom_port: int | None = None
+) -> Iterator[Orthanc]:
+    """Start an Orthanc and stop it at the end of the block.
+
+    Parameters
+    ----------
+    folder
+        For its storage, its configuration and its log.
+    modalities
+        AE titles with address and port that it knows.
+    dicom_port
+        None takes a free one.
+    """
+    plugin = next((path for place in PLUGINS for path in place.glob("libOrthancDicomWeb.so*")), None)
+    if plugin is None:
+        pytest.fail("Orthanc's DICOMweb plugin is missing: make setup, or apt-get install orthanc-dicomweb")
+    http_port, port = free_port(), dicom_port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    dicom_port, http_port = free_port(), free_port()
-    settings = {
-        "Name": "test",
-        "StorageDirectory": str(folder / "storage"),
-        "IndexDirectory": str(folder / "index"),
-        "Plugins": [str(PLUGIN)],
-        "DicomAet": ae_title,
-        "DicomPort": dicom_port,
-        "HttpPort": http_port,
-        "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False,
-        "DicomAlwaysAllowEcho": True,
-        "DicomAlwaysAllowStore": True,
-        "UnknownSopClassAccepted": True,
-    }
-    path = folder / "orthanc.json"
-    path.write_text(json.dumps(settings), encoding="utf-8")
-    with (folder / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen([program("Orthanc", "orthanc orthanc-dicomweb"), str(path)], stdout=log, stderr=log)
-    peer = Orthanc(ae_title=ae_title, dicom_port=dicom_port, http_port=http_port, process=process)
+    configuration = folder / "orthanc.json"
+    configuration.write_text(
+        json.dumps(
+            {
+                "Name": "test",
+                "StorageDirectory": str(folder / "storage"),
+                "IndexDirectory": str(folder / "storage"),
+                "HttpPort": http_port,
+                "DicomPort": port,
+                "DicomAet": AE_TITLE,
+                "RemoteAccessAllowed": False,
+                "AuthenticationEnabled": False,
+                "DicomAlwaysAllowStore": True,
+                "DicomCheckCalledAet": True,
+                "UnknownSopClassAccepted": True,
+                "OverwriteInstances": True,
+                "DicomModalities": {
+                    name: [name, address, number] for name, (address, number) in (modalities or {}).items()
+                },
+                "Plugins": [str(plugin)],
+                "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+            }
+        )
+    )
+    with httpx.Client(base_url=f"http://127.0.0.1:{http_port}", timeout=60, trust_env=False) as client:
 
-    def answers() -> bool:
-        assert process.poll() is None, (folder / "orthanc.log").read_text(errors="replace")[-2000:]
-        try:
-            return httpx.get(f"{peer.url}/dicom-web/studies?limit=1", timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
+        def ready() -> bool:
+            try:
+                return client.get("/system").status_code == 200
+            except httpx.HTTPError:
+                return False
 
-    try:
-        wait_until(answers, "Orthanc to answer", step_s=0.05)
-        yield peer
-    finally:
-        process.kill()
-        process.wait()
+        command = [program("Orthanc", "orthanc"), str(configuration)]
+        with running(command, folder / "orthanc.log", ready):
+            yield Orthanc(dicom_port=port, http_port=http_port, client=client)
