@@ -2,9 +2,9 @@
 
 from node.archive.errors import ArchiveError, NotWritable, OutOfSpace, Unfileable
 from node.archive.filemeta import FileMeta
-from node.archive.filing import StoredFile, is_uid
 from node.archive.receipt import Blank, Receipt
 from node.archive.store import Archive
+from node.archive.stored import StoredFile, is_uid
 
 __all__ = [
     "Archive",

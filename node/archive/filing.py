@@ -1,14 +1,13 @@
-"""Reading what a received file says, and where in the archive it belongs.
+"""Reading what a received file says.
 
 References
 ----------
-DICOM PS3.10 7.1 (file format), PS3.3 C.7.2 and C.7.3 (study and series), PS3.5 9 (UIDs).
+DICOM PS3.10 7.1 (file format), PS3.3 C.7.2 and C.7.3 (study and series).
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -24,13 +23,11 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
 from node.archive.beginning import DEFLATED, MOST_BYTES, Unreadable, read_beginning
+from node.archive.stored import StoredFile, is_uid
 
 MOST_HEADER_BYTES: Final = 64 * 2**20  # what a header may cost to read, pixel data not counted
 MOST_VALUE_BYTES: Final = 256 * 2**10  # longer values are left out of the header
 MOST_META_BYTES: Final = 64 * 2**10
-DIGEST_CHARACTERS: Final = 12
-UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
-UID_CHARACTERS: Final = 64
 
 _META_START: Final = 132
 _META_HEAD: Final = struct.Struct("<HH2sHI")
@@ -48,43 +45,11 @@ class HeaderFault(Exception):
     """The file's header does not say what is needed to file it; the message says what is missing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StoredFile:
-    """One instance in the archive, and what its header says."""
-
-    path: Path
-    sha256: str  # of the data set's bytes, without preamble and File Meta
-    bytes: int  # of the data set, without preamble and File Meta
-    sop_instance_uid: str
-    sop_class_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    transfer_syntax_uid: str
-    calling_ae: str
-    called_ae: str
-    received_at: datetime  # aware, UTC: the file's modification time
-    header: Dataset  # with file_meta; without pixel data and without values longer than 256 KiB
-    fault: str | None  # why the header could be read in part only, in words; None when it was read whole
-    already_there: bool = False  # the very same data set had been filed before
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Meta:
     elements: FileMetaDataset
     transfer_syntax_uid: str
     data_set_at: int
-
-
-def is_uid(text: str) -> bool:
-    """Whether a text may serve as a UID: digits and dots, at most 64 (leading zeros are let pass)."""
-    return len(text) <= UID_CHARACTERS and UID.fullmatch(text) is not None
-
-
-def place_of(instance: StoredFile, digest_characters: int = DIGEST_CHARACTERS) -> Path:
-    """Where an instance belongs, relative to the folder `instances`."""
-    study = hashlib.sha256(instance.study_instance_uid.encode()).hexdigest()[:32]
-    name = f"{instance.sop_instance_uid}-{instance.sha256[:digest_characters]}.dcm"
-    return Path(study[:2], study, name)
 
 
 def describe(path: Path) -> StoredFile:

@@ -8,6 +8,8 @@
 
 A file's name in `instances` follows from its content alone, so that filing the same file again, at any point after a
 kill, ends with the same single file.
+
+Reading headers takes pydicom, which is loaded only then: the listener's processes write files and do without it.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ from pathlib import Path
 from node.archive.durable import FolderSync, make_folders, sync_folder
 from node.archive.errors import Unfileable, from_os_error
 from node.archive.filemeta import FileMeta
-from node.archive.filing import DIGEST_CHARACTERS, HeaderFault, StoredFile, describe, digest_of, place_of
 from node.archive.receipt import WHOLE, Blank, Receipt, remove_stale_parts
 from node.archive.space import FreeSpace, free_bytes
+from node.archive.stored import DIGEST_CHARACTERS, StoredFile, place_of
 
 FULL_DIGEST_CHARACTERS = 64
 
@@ -64,8 +66,9 @@ class Archive:
         Raises
         ------
         OutOfSpace, NotWritable
-            The folder cannot be written.
+            There is no room, or the folder cannot be written.
         """
+        self._space.require()
         return Blank(self._incoming)
 
     def begin(self, meta: FileMeta, blank: Blank | None = None) -> Receipt:
@@ -101,6 +104,8 @@ class Archive:
         Unfileable
             It is not readable as an instance; it stays where it is.
         """
+        from node.archive.filing import HeaderFault, describe
+
         try:
             return describe(path)
         except HeaderFault as fault:
@@ -127,6 +132,8 @@ class Archive:
         FileNotFoundError
             Another process filed it.
         """
+        from node.archive.filing import HeaderFault, describe
+
         try:
             found = describe(path)
         except HeaderFault as fault:
@@ -151,6 +158,8 @@ class Archive:
             raise from_os_error(error, "remove a filed instance from the incoming folder") from error
 
     def _move(self, found: StoredFile, *, keep: bool) -> StoredFile:
+        from node.archive.filing import digest_of
+
         for digest_characters in (DIGEST_CHARACTERS, FULL_DIGEST_CHARACTERS):
             target = self._instances / place_of(found, digest_characters)
             if not target.exists():

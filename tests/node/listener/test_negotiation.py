@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom._uid_dict import UID_dictionary
+from pynetdicom import AllStoragePresentationContexts
 from pynetdicom.pdu import A_ASSOCIATE_AC
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -18,7 +20,7 @@ from pynetdicom.pdu_primitives import (
 from node.archive.beginning import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from node.listener.negotiation import Agreement, agree
 from node.listener.request import NotARequest, read_request
-from node.listener.sop_classes import DEFAULT, RETIRED
+from node.listener.sop_classes import DEFAULT, RETIRED, STANDARD
 from tests.node.archive.samples import US_IMAGE, US_MULTIFRAME
 from tests.node.listener.caller import VERIFICATION, request_bytes, role
 from tests.node.listener.running import options
@@ -118,6 +120,15 @@ def test_agreement__retired_ultrasound_classes__are_accepted(tmp_path: Path) -> 
     assert {f"{prefix}.6", f"{prefix}.3"} <= RETIRED
     _, reply = agreed(tmp_path, request_bytes([(f"{prefix}.6", [IMPLICIT_LITTLE]), (f"{prefix}.3", [EXPLICIT_LITTLE])]))
     assert results(reply) == {1: 0, 3: 0}
+
+
+def test_sop_classes__every_one_that_pynetdicom_stores__is_accepted() -> None:
+    theirs = {str(context.abstract_syntax) for context in AllStoragePresentationContexts}
+    assert theirs <= STANDARD
+    assert {
+        uid for uid, (name, kind, _, retired, _) in UID_dictionary.items()
+        if kind == "SOP Class" and retired and "Storage" in name and uid.startswith("1.2.840.10008.5.1.4.1.1.")
+    } == RETIRED  # fmt: skip
 
 
 def test_agreement__128_contexts__are_all_answered(tmp_path: Path) -> None:
