@@ -8,16 +8,15 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import shutil
+import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,11 +29,13 @@ from integration.dimse import read_sendable
 from integration.phantom import Identity, breast_mass, fetal_head, fetal_head_cine, write_cine, write_still
 from node.db import DatabaseUnavailable, connect, read
 from node.db.tables import delivery, job, result, revision, study
+from node.supervise import ROLES
+from tests.peers.dcmtk import StoreScp, storescp
+from tests.peers.processes import free_port, program
 
 ROWS, COLUMNS = 300, 400
 BUSY_LIMIT_S = 12.0  # a kill that wants the worker at work waits no longer for it
-SETTLE_LIMIT_S = 180.0
-SEND_LIMIT_S = 10
+SETTLE_LIMIT_S = 240.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,22 +66,19 @@ def run(folder: Path, plan: Plan, say: Callable[[str], None] = lambda words: Non
     account = Account()
     draw = random.Random(plan.seed)
     files = _write_studies(folder / "sent", plan)
-    with _storescp(folder / "pacs") as pacs_port:
-        config = _configure(folder, _free_port(), pacs_port)
+    with storescp(folder / "pacs") as pacs:
+        config = _configure(folder, free_port(), pacs)
         node = Node(folder, [*plan.command, str(config)])
         senders = Senders(folder, files, account)
         try:
             _kill_all_the_while(node, senders, draw, plan, account, say)
             senders.release(len(files))
-            node.start()
-            senders.wait(SETTLE_LIMIT_S)
-            if not account.faults:
-                _settle(folder, account)
+            _settle(folder, node, senders, account)
         finally:
             senders.stop()
             node.kill()
     if not account.faults:
-        _check(folder, files, account)
+        _check(folder, files, pacs, account)
     account.seconds = time.monotonic() - began
     return account
 
@@ -92,9 +90,11 @@ def _kill_all_the_while(
     for number in range(plan.kills):
         node.start()
         senders.release(1 + number * plan.studies // plan.kills)
-        what = draw.choices(["node early", "node busy", "one process"], weights=[25, 30, 45])[0]
+        what = draw.choices(["node early", "node busy", "one process"], weights=[30, 20, 50])[0]
         if what == "node busy":
             node.wait_until_busy(BUSY_LIMIT_S)
+        if what == "one process":
+            node.wait_until_whole(BUSY_LIMIT_S)
         pause.wait(draw.uniform(0.0, {"node early": 2.5, "node busy": 0.7, "one process": 1.2}[what]))
         if what == "one process":
             account.kills[f"one {node.kill_one(draw)}"] += 1
@@ -139,15 +139,24 @@ class Node:
         self._process = None
 
     def kill_one(self, draw: random.Random) -> str:
-        """Kill one process below the supervisor; its role as far as its name tells."""
+        """Kill one process, the supervisor or one below it; its role."""
         family = sorted(self._family(), key=lambda member: member.pid)
         if not family:
-            self.kill()
-            return "supervisor"
+            return "process that was gone"
         victim = draw.choice(family)
         with suppress(psutil.NoSuchProcess):
             victim.kill()
-        return "process"
+        if self._process is not None and victim.pid == self._process.pid:
+            return "supervisor"
+        log = (self._folder / "node.log").read_text(errors="replace")
+        roles = re.findall(rf"role=(\w+) pid={victim.pid}\]", log)
+        return roles[-1] if roles else "process below a role"
+
+    def wait_until_whole(self, limit_s: float) -> None:
+        """Wait until each role has a process."""
+        pause, deadline = threading.Event(), time.monotonic() + limit_s
+        while len(self._family()) <= len(ROLES) and time.monotonic() < deadline:
+            pause.wait(0.05)
 
     def wait_until_busy(self, limit_s: float) -> None:
         """Wait until this start of the node has done a job, or has nothing to do."""
@@ -163,11 +172,8 @@ class Node:
         if self._process is None:
             return []
         with suppress(psutil.NoSuchProcess):
-            return [
-                member
-                for member in psutil.Process(self._process.pid).children(recursive=True)
-                if "resource_tracker" not in " ".join(member.cmdline())
-            ]
+            top = psutil.Process(self._process.pid)
+            return [top, *top.children(recursive=True)]
         return []
 
 
@@ -176,6 +182,7 @@ class Senders:
 
     def __init__(self, folder: Path, studies: list[list[Path]], account: Account) -> None:
         self._port = yaml.safe_load((folder / "echocare-node.yaml").read_text())["listener"]["dicom_port"]
+        self._program = program("storescu", "dcmtk")
         self._account = account
         self._stop = threading.Event()
         self._gates = [threading.Event() for _ in studies]
@@ -190,12 +197,10 @@ class Senders:
         for gate in self._gates[:count]:
             gate.set()
 
-    def wait(self, limit_s: float) -> None:
-        deadline = time.monotonic() + limit_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        if any(thread.is_alive() for thread in self._threads):
-            self._account.faults.append("the node does not take what is sent to it")
+    @property
+    def done(self) -> bool:
+        """Whether everything was acknowledged."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
         self._stop.set()
@@ -212,7 +217,17 @@ class Senders:
     def _acknowledged(self, path: Path) -> bool:
         limits = ["--timeout", "3", "--acse-timeout", "5", "--dimse-timeout", "10"]
         called = subprocess.run(
-            ["storescu", *limits, "--aetitle", "SENDER", "--call", "ECHOCARE", "127.0.0.1", str(self._port), str(path)],
+            [
+                self._program,
+                *limits,
+                "--aetitle",
+                "SENDER",
+                "--call",
+                "ECHOCARE",
+                "127.0.0.1",
+                str(self._port),
+                str(path),
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "TCP_NODELAY": "1"},
@@ -224,9 +239,12 @@ class Senders:
         return True
 
 
-def _settle(folder: Path, account: Account) -> None:
+def _settle(folder: Path, node: Node, senders: Senders, account: Account) -> None:
+    """Let the node run undisturbed until there is nothing left to do."""
     pause, deadline = threading.Event(), time.monotonic() + SETTLE_LIMIT_S
     while time.monotonic() < deadline:
+        node.start()
+        pause.wait(0.1)
         open_ones = (
             len(list((folder / "var" / "archive" / "incoming").glob("*.dcm"))),
             _count(folder, study.c.state == "open"),
@@ -234,13 +252,12 @@ def _settle(folder: Path, account: Account) -> None:
             _count(folder, job.c.state.in_(("ready", "leased"))),
             _count(folder, delivery.c.state.in_(("ready", "leased"))),
         )
-        if _count(folder, study.c.state == "closed") and not any(open_ones):
+        if senders.done and _count(folder, study.c.state == "closed") and not any(open_ones):
             return
-        pause.wait(0.1)
-    account.faults.append(f"after {SETTLE_LIMIT_S:g} s there is still work: {open_ones}")
+    account.faults.append(f"after {SETTLE_LIMIT_S:g} s there is still work: {open_ones}, all sent: {senders.done}")
 
 
-def _check(folder: Path, files: list[list[Path]], account: Account) -> None:
+def _check(folder: Path, files: list[list[Path]], pacs: StoreScp, account: Account) -> None:
     sent = {read_sendable(path).sop_instance_uid: path for paths in files for path in paths}
     for uid in sent.keys() - account.acknowledged.keys():
         account.faults.append(f"{sent[uid].name} was never acknowledged")
@@ -250,7 +267,7 @@ def _check(folder: Path, files: list[list[Path]], account: Account) -> None:
             account.faults.append(f"{path.name} is {len(kept)} times in the archive, or with other bytes")
     delivered = {path.stem: path for path in (folder / "out").rglob("*.dcm")}
     account.results = len(delivered)
-    at_pacs = {read_sendable(path).sop_instance_uid for path in (folder / "pacs").iterdir()}
+    at_pacs = {read_sendable(path).sop_instance_uid for path in pacs.files}
     if at_pacs != delivered.keys():
         account.faults.append(f"the destinations differ by {len(at_pacs ^ delivered.keys())} results")
     _check_against_index(folder, delivered, account)
@@ -333,17 +350,17 @@ def _write_studies(folder: Path, plan: Plan) -> list[list[Path]]:
     return studies
 
 
-def _configure(folder: Path, dicom_port: int, pacs_port: int) -> Path:
+def _configure(folder: Path, dicom_port: int, pacs: StoreScp) -> Path:
     path = folder / "echocare-node.yaml"
     path.write_text(
         yaml.safe_dump(
             {
                 "node": {"data_dir": "var", "study_quiet_s": 1, "min_free_bytes": "10MB"},
                 "listener": {"dicom_port": dicom_port, "processes": 1},
-                "http": {"port": _free_port()},
+                "http": {"port": free_port()},
                 "peers": {
                     "out": {"kind": "folder", "path": "out"},
-                    "pacs": {"kind": "dimse", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs_port},
+                    "pacs": pacs.peer,
                 },
                 # Kills of single processes count against the job they interrupt; here they are many.
                 "jobs": {"max_attempts": 1000, "backoff_max_s": 1},
@@ -354,29 +371,3 @@ def _configure(folder: Path, dicom_port: int, pacs_port: int) -> Path:
         encoding="utf-8",
     )
     return path
-
-
-@contextmanager
-def _storescp(folder: Path) -> Iterator[int]:
-    """A PACS that is never killed."""
-    folder.mkdir(parents=True)
-    port = _free_port()
-    program = shutil.which("storescp")
-    if program is None:
-        raise FileNotFoundError("DCMTK's storescp is missing: apt-get install dcmtk")
-    process = subprocess.Popen(
-        [program, "+xa", "--aetitle", "PACS", "--output-directory", str(folder), str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

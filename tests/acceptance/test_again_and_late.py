@@ -24,7 +24,7 @@ def send(running: RunningNode, *files: Path) -> None:
 
 def closed_again(running: RunningNode, study: str) -> StudyDetail:
     """Wait until all that was received is indexed, say that the exam is complete, and wait for the results."""
-    wait_until(lambda: not running.incoming(), 60, "what was received is indexed")
+    wait_until(lambda: not running.incoming(), 300, "what was received is indexed")
     running.command("studies", "complete", study)
     return running.wait_results(study)
 

@@ -30,7 +30,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def run(environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        COMMAND, env=environment, cwd=folder, capture_output=True, text=True, timeout=280, check=False
+        COMMAND, env=environment, cwd=folder, capture_output=True, text=True, timeout=900, check=False
     )
 
 

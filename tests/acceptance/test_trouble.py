@@ -35,7 +35,7 @@ def test_disk__fills_up_and_empties__answers_a700_and_recovers_alone(tmp_path: P
         refused = storescu(running.port, [still(sample)])
         kept = list(running.settings.archive_dir.rglob("*.dcm"))
         ballast.unlink()
-        wait_until(lambda: storescu(running.port, [still(sample)]).returncode == 0, 30, "intake recovers")
+        wait_until(lambda: storescu(running.port, [still(sample)]).returncode == 0, 120, "intake recovers")
         detail = running.wait_results(sample.study_instance_uid)
     assert refused.returncode != 0
     assert "a700" in (refused.stdout + refused.stderr).lower()
@@ -51,7 +51,7 @@ def test_archive__folder_gone_and_back__refuses_and_recovers_alone(tmp_path: Pat
         refused = storescu(running.port, [still(sample)])
         incoming.unlink()
         incoming.mkdir()
-        wait_until(lambda: storescu(running.port, [still(sample)]).returncode == 0, 30, "intake recovers")
+        wait_until(lambda: storescu(running.port, [still(sample)]).returncode == 0, 120, "intake recovers")
         detail = running.wait_results(sample.study_instance_uid)
     assert refused.returncode != 0
     assert "a700" in (refused.stdout + refused.stderr).lower()

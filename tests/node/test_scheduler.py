@@ -71,7 +71,7 @@ def bench(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Bench]:
     made.close()
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 15) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

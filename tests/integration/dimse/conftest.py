@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import time
@@ -18,6 +17,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from integration.dimse import Peer
+from tests.peers.processes import program
 
 
 def write_object(path: Path, *, megabytes: float = 0.01, transfer_syntax: str = ExplicitVRLittleEndian) -> Path:
@@ -46,7 +46,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], timeout_s: float = 10) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the peer ended with {process.returncode}"
@@ -62,19 +62,24 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], timeout_s: float 
 @pytest.fixture
 def storescp(tmp_path: Path) -> Iterator[Callable[..., tuple[Peer, Path]]]:
     """Start DCMTK's storescp with further options; gives the peer and the folder it stores into."""
-    program = shutil.which("storescp")
-    if program is None:
-        pytest.fail("DCMTK's storescp is missing: apt-get install dcmtk")
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str, port: int | None = None) -> tuple[Peer, Path]:
         port, folder = port or free_port(), tmp_path / f"storescp-{len(started)}"
         folder.mkdir()
-        command = [program, *options, "--aetitle", "PEER", "--output-directory", str(folder), str(port)]
+        command = [
+            program("storescp", "dcmtk"),
+            *options,
+            "--aetitle",
+            "PEER",
+            "--output-directory",
+            str(folder),
+            str(port),
+        ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         started.append(process)
         wait_for_port(port, process)
-        return Peer(ae_title="PEER", host="127.0.0.1", port=port, response_timeout_s=10), folder
+        return Peer(ae_title="PEER", host="127.0.0.1", port=port, response_timeout_s=60), folder
 
     yield start
     for process in started:
@@ -92,6 +97,6 @@ def scripted_scp(**handlers: Callable[..., object]) -> Iterator[Peer]:
     bound = [(getattr(evt, f"EVT_{name.upper()}"), handler) for name, handler in handlers.items()]
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=bound)
     try:
-        yield Peer(ae_title="PEER", host="127.0.0.1", port=server.server_address[1], response_timeout_s=1)
+        yield Peer(ae_title="PEER", host="127.0.0.1", port=server.server_address[1], response_timeout_s=60)
     finally:
         server.shutdown()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,18 @@ from integration.dimse import (
     read_sendable,
     store,
 )
-from integration.phantom import Encoding, Identity, Look, fetal_head_cine, write_cine
+from integration.phantom import (
+    Encoding,
+    Identity,
+    Look,
+    SampleOptions,
+    fetal_head_cine,
+    sample_study,
+    write_cine,
+)
 from tests.data import real_data
 from tests.integration.dimse.conftest import free_port, scripted_scp, write_object
+from tests.peers.orthanc import orthanc
 
 StartScp = Callable[..., tuple[Peer, Path]]
 
@@ -95,6 +105,22 @@ def test_store__peer_takes_no_jpeg__clip_is_decompressed(storescp: StartScp, tmp
     assert np.array_equal(received.pixel_array, np.stack(list(iter_pixels(clip))))
 
 
+def test_store__real_orthanc__gives_back_what_was_sent(tmp_path: Path) -> None:
+    study = sample_study(tmp_path / "sent", options=SampleOptions(rows=300, columns=400, frames=3))
+    with orthanc(tmp_path / "orthanc") as pacs:
+        peer = Peer(ae_title="ORTHANC", host="127.0.0.1", port=pacs.dicom_port)
+        echo(peer)
+        for _ in range(2):  # the second time changes nothing
+            outcomes = list(store(study.files, peer))
+            assert [outcome.error for outcome in outcomes] == [None, None, None]
+        assert pacs.total() == 3
+        for path in study.files:
+            sent = dcmread(path)
+            kept = pacs.retrieve(sent.StudyInstanceUID, sent.SeriesInstanceUID, sent.SOPInstanceUID)
+            assert kept.file_meta.TransferSyntaxUID == sent.file_meta.TransferSyntaxUID
+            assert kept.PixelData == sent.PixelData
+
+
 def test_store__context_refused__only_that_object_fails(storescp: StartScp, tmp_path: Path) -> None:
     peer, folder = storescp("+xi")
     refused = write_object(tmp_path / "refused.dcm", transfer_syntax=JPEG2000Lossless)
@@ -156,11 +182,11 @@ def test_store__no_answer_in_time__times_out_and_may_be_retried(tmp_path: Path) 
     release = threading.Event()
 
     def c_store(event: object) -> int:
-        release.wait(5)
+        release.wait(30)
         return 0x0000
 
     with scripted_scp(c_store=c_store) as peer:
-        (outcome,) = store([write_object(tmp_path / "a.dcm")], peer)
+        (outcome,) = store([write_object(tmp_path / "a.dcm")], replace(peer, response_timeout_s=0.3))
         release.set()
     assert isinstance(outcome.error, PeerTimeout)
     assert outcome.error.retryable

@@ -56,8 +56,8 @@ def dimse(peer: Peer) -> dict[str, Any]:
         "ae_title": peer.ae_title,
         "host": peer.host,
         "port": peer.port,
-        "connect_timeout_s": 1,
-        "response_timeout_s": 1,
+        "connect_timeout_s": 20,
+        "response_timeout_s": 60,
     }
 
 
@@ -96,7 +96,7 @@ def deliveries(engine: sa.Engine, destination: str) -> tuple[Delivery, ...]:
         return list_deliveries(connection, destination=destination)
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 10) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -252,14 +252,14 @@ def test_outbox__peer_answers_slowly__another_destination_does_not_wait(
     release = threading.Event()
 
     def c_store(event: Any) -> int:
-        release.wait(5)
+        release.wait(60)
         return 0x0000
 
     with scripted_scp(c_store=c_store) as peer:
-        settings = settings_with(tmp_path, pacs={**dimse(peer), "response_timeout_s": 10}, out=folder(tmp_path))
+        settings = settings_with(tmp_path, pacs=dimse(peer), out=folder(tmp_path))
         done_job(database, settings, results=1)
         running(settings, database)
-        wait_for(lambda: all_accepted(database, "out"), timeout_s=4)
+        wait_for(lambda: all_accepted(database, "out"), timeout_s=30)
         assert deliveries(database, "pacs")[0].state is DeliveryState.LEASED
         release.set()
         wait_for(lambda: all_accepted(database, "pacs"))
