@@ -22,7 +22,8 @@ from node.db import DatabaseUnavailable, StudyState, connect, read
 from node.jobs import StudyDetail, study_detail
 from tests.peers.processes import free_port, wait_until
 
-START_S = 120.0
+START_S = 300.0  # seconds on a free machine; a busy one must not make a test fail
+RESULTS_S = 600.0
 ENDED = frozenset({"done", "failed", "cancelled"})
 DELIVERED = frozenset({"accepted", "committed", "failed"})
 
@@ -117,7 +118,7 @@ class RunningNode:
             engine.dispose()
 
     def wait_for(
-        self, study: str, true: Callable[[StudyDetail], bool], what: str, timeout_s: float = 180
+        self, study: str, true: Callable[[StudyDetail], bool], what: str, timeout_s: float = RESULTS_S
     ) -> StudyDetail:
         """Wait until something is true of a study."""
         found: list[StudyDetail] = []
@@ -132,7 +133,7 @@ class RunningNode:
         return found[0]
 
     def wait_results(
-        self, study: str, timeout_s: float = 180, *, instances: int = 1, but_to: tuple[str, ...] = ()
+        self, study: str, timeout_s: float = RESULTS_S, *, instances: int = 1, but_to: tuple[str, ...] = ()
     ) -> StudyDetail:
         """Wait until a study is closed, its jobs have ended and its deliveries are done.
 
