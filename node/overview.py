@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from node.jobs import Counts, Delivery, Job, Result, StudyDetail, StudyOverview
     from node.studies import Revision
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+State = TypeVar("State", bound=str)
 
 
 def counts_document(totals: Counts) -> dict[str, Json]:
@@ -118,7 +119,7 @@ def delivery_document(delivery: Delivery) -> dict[str, Json]:
     }
 
 
-def _states(states: Mapping[str, int]) -> dict[str, Json]:
+def _states(states: Mapping[State, int]) -> dict[str, Json]:
     return {str(state): count for state, count in states.items()}
 
 

@@ -30,7 +30,7 @@ EPILOG = "Exit codes: 0 done, 1 what was asked for did not succeed, 2 wrong usag
 class _Commands(TyperGroup):
     """Turns the errors that are raised on purpose into one line on standard error."""
 
-    def invoke(self, ctx: typer.Context) -> Any:  # noqa: ANN401 - as in the class above
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's context and answer are those of its own copy of click
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)

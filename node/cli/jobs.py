@@ -63,7 +63,7 @@ def show(
     """Show one job with its results, deliveries and history."""
     from node.db import read
     from node.jobs import list_deliveries, list_events, list_jobs
-    from node.jobs.overview import results_in
+    from node.jobs.queue import results_in
     from node.overview import delivery_document, job_document, result_document
 
     with database_of(settings_of(config)) as engine, read(engine) as connection:

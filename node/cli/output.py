@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+State = TypeVar("State", bound=str)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -57,6 +59,6 @@ def ago(at: datetime | None) -> str:
     return f"{amount} ago" if seconds >= 0 else f"in {amount}"
 
 
-def states(counted: Mapping[str, int]) -> str:
+def states(counted: Mapping[State, int]) -> str:
     """States with their counts, such as "2 done, 1 failed"."""
     return ", ".join(f"{count} {state}" for state, count in counted.items()) or "–"

@@ -19,6 +19,7 @@ from tests.peers.nodes import RunningNode, node
 pytestmark = pytest.mark.xdist_group("clinic")
 
 HC_TOLERANCE = 0.03  # of the phantom's true circumference: the figure of the issue
+DAMAGED = "GH364.dcm"  # of odd length: no sender takes it; the listener's own tests put its bytes on the wire
 UNCOMPRESSED = "1.2.840.10008.1.2.1"
 
 
@@ -99,8 +100,8 @@ def test_echo__by_echoscu__is_answered(clinic: Clinic) -> None:
 def test_real_files__sent_by_storescu__are_stored_byte_for_byte(tmp_path: Path) -> None:
     """DCMTK's storescp, told to keep the bits of the wire, says what storescu really sends of each file."""
     files = sorted(real_data("dicom_us").glob("*.dcm"))
-    by_storescu = [path for path in files if _syntax(path) in {*PROPOSALS, UNCOMPRESSED}]
-    others = [path for path in files if path not in by_storescu]  # compressions that this DCMTK does not know
+    by_storescu = [path for path in files if _syntax(path) in {*PROPOSALS, UNCOMPRESSED} and path.name != DAMAGED]
+    others = [path for path in files if _syntax(path) not in {*PROPOSALS, UNCOMPRESSED}]  # unknown to this DCMTK
     quiet = {"node": {"data_dir": "var", "study_quiet_s": 3600, "min_free_bytes": 0}}
     differing = []
     with storescp(tmp_path / "wire", "--bit-preserving") as wire, node(tmp_path / "node", quiet) as running:

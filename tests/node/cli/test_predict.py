@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
+from typer.testing import Result
 
 from integration.phantom import SampleStudy, fetal_head, sample_study
 from models.findings import from_rle

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from click.testing import Result
+from typer.testing import Result
 
 from node.archive import Archive
 from node.config import Settings, load_settings
