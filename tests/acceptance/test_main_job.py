@@ -7,20 +7,15 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from integration.dimse import Peer, store
 from integration.phantom import HeadTruth
 from node.cli.demo_table import answers_of
 from tests.acceptance.conftest import Clinic
-from tests.data import real_data
 from tests.peers import dciodvfy
-from tests.peers.dcmtk import PROPOSALS, echoscu, storescp, storescu
-from tests.peers.nodes import RunningNode, node
+from tests.peers.dcmtk import echoscu
 
 pytestmark = pytest.mark.xdist_group("clinic")
 
 HC_TOLERANCE = 0.03  # of the phantom's true circumference: the figure of the issue
-DAMAGED = "GH364.dcm"  # of odd length: no sender takes it; the listener's own tests put its bytes on the wire
-UNCOMPRESSED = "1.2.840.10008.1.2.1"
 
 
 def test_sample_study__sent_by_storescu__every_job_is_done_and_every_delivery_accepted(clinic: Clinic) -> None:
@@ -95,39 +90,6 @@ def test_wrong_organ__of_the_phantom__gives_no_finding_with_a_reason(clinic: Cli
 
 def test_echo__by_echoscu__is_answered(clinic: Clinic) -> None:
     assert echoscu(clinic.node.port)
-
-
-def test_real_files__sent_by_storescu__are_stored_byte_for_byte(tmp_path: Path) -> None:
-    """DCMTK's storescp, told to keep the bits of the wire, says what storescu really sends of each file."""
-    files = sorted(real_data("dicom_us").glob("*.dcm"))
-    by_storescu = [path for path in files if _syntax(path) in {*PROPOSALS, UNCOMPRESSED} and path.name != DAMAGED]
-    others = [path for path in files if _syntax(path) not in {*PROPOSALS, UNCOMPRESSED}]  # unknown to this DCMTK
-    quiet = {"node": {"data_dir": "var", "study_quiet_s": 3600, "min_free_bytes": 0}}
-    differing = []
-    with storescp(tmp_path / "wire", "--bit-preserving") as wire, node(tmp_path / "node", quiet) as running:
-        for path in by_storescu:
-            for port, called in ((wire.port, "STORESCP"), (running.port, "ECHOCARE")):
-                done = storescu(port, [path], called=called)
-                assert done.returncode == 0, f"{path.name}: {done.stdout}{done.stderr}"
-            (sent,) = wire.files
-            if (_syntax(sent), _data_set(sent)) not in _kept(running):
-                differing.append(path.name)
-            sent.unlink()
-        peer = Peer(ae_title="ECHOCARE", host="127.0.0.1", port=running.port)
-        assert [outcome.error for outcome in store(others, peer)] == [None] * len(others)
-        differing += [path.name for path in others if (_syntax(path), _data_set(path)) not in _kept(running)]
-    assert len(by_storescu) > len(others)
-    assert differing == []
-
-
-def _kept(running: RunningNode) -> set[tuple[str, bytes]]:
-    root = running.settings.archive_dir
-    paths = [*root.glob("incoming/*.dcm"), *root.glob("instances/*/*/*.dcm")]
-    return {(_syntax(path), _data_set(path)) for path in paths if path.exists()}
-
-
-def _syntax(path: Path) -> str:
-    return str(dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID)
 
 
 def _data_set(path: Path) -> bytes:
