@@ -22,7 +22,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import numpy as np
 from pydicom import Dataset
 from pydicom.uid import UltrasoundImageStorage, UltrasoundMultiFrameImageStorage
@@ -32,11 +31,12 @@ from rich.table import Table
 from node.archive import FileMeta
 from tests.node.archive.samples import EXPLICIT_LITTLE, encoded
 from tests.peers.dcmtk import storescp
-from tests.peers.node import node
+from tests.peers.nodes import node
 from tests.peers.orthanc import orthanc
-from tests.peers.ports import program, wait_until
+from tests.peers.processes import wait_until
 
 NODE, ORTHANC, STORESCP = "echocare-node", "Orthanc", "storescp --fork"
+STORESCU = "/usr/bin/storescu"  # DCMTK's; pynetdicom brings one of the same name
 ROWS, COLUMNS, CINE_FRAMES = 480, 640, 32
 SETTLE_S = 300
 # Placeholders of the length that every UID of a run has.
@@ -63,6 +63,7 @@ class Receiver:
 
     name: str
     port: int
+    called: str  # AE title
     settle: Callable[[], None]
 
 
@@ -124,9 +125,9 @@ class Renewal:
                     file.write(f"2.25.{digit}{self._next if digit == 3 else run:036d}".encode())
 
 
-def send(load: Load, port: int) -> float:
+def send(load: Load, receiver: Receiver) -> float:
     """Seconds until every association has ended well."""
-    command = [program("storescu", "dcmtk"), "--aetitle", "BENCH", "--call", "ECHOCARE", "127.0.0.1", str(port)]
+    command = [STORESCU, "--aetitle", "BENCH", "--call", receiver.called, "127.0.0.1", str(receiver.port)]
     started = time.perf_counter()
     senders = [
         subprocess.Popen([*command, *map(str, load.files[first :: load.associations])])
@@ -135,7 +136,7 @@ def send(load: Load, port: int) -> float:
     codes = [sender.wait() for sender in senders]
     seconds = time.perf_counter() - started
     if any(codes):
-        raise SystemExit(f"storescu ended with {codes} while sending {load.title} to port {port}")
+        raise SystemExit(f"storescu ended with {codes} while sending {load.title} to {receiver.name}")
     return seconds
 
 
@@ -151,7 +152,7 @@ def measure(loads: Sequence[Load], receivers: Sequence[Receiver], rounds: int) -
             for receiver in (*receivers[first:], *receivers[:first]):
                 renewal.renew(load.files)
                 os.sync()
-                seconds = send(load, receiver.port)
+                seconds = send(load, receiver)
                 rates[load.title][receiver.name].append(len(load.files) / seconds)
                 receiver.settle()
     return rates
@@ -159,28 +160,26 @@ def measure(loads: Sequence[Load], receivers: Sequence[Receiver], rounds: int) -
 
 def start(stack: ExitStack, folder: Path) -> list[Receiver]:
     """The three receivers, each in a folder of its own on the same disk."""
-    ours = stack.enter_context(
-        node(folder / "node", routes=[], changes={"listener": {"processes": "auto"}, "node": {"data_dir": "var"}})
-    )
-    incoming = folder / "node" / "var" / "archive" / "incoming"
+    # Without routes: intake and index are measured, not inference.
+    ours = stack.enter_context(node(folder / "node", {"routes": [], "listener": {"processes": "auto"}}))
     pacs = stack.enter_context(orthanc(folder / "orthanc"))
-    port, stored = stack.enter_context(storescp(folder / "storescp", "--fork"))
+    scp = stack.enter_context(storescp(folder / "storescp", "--fork"))
 
     def settle_node() -> None:
-        wait_until(lambda: not any(incoming.glob("*.dcm")), "the node to index what came", SETTLE_S, 0.1)
+        wait_until(lambda: not ours.incoming(), SETTLE_S, "the node indexed what came")
 
     def settle_orthanc() -> None:
-        for study in httpx.get(f"{pacs.url}/studies", timeout=60).json():
-            httpx.delete(f"{pacs.url}/studies/{study}", timeout=SETTLE_S)
+        for study in pacs.client.get("/studies").json():
+            pacs.client.delete(f"/studies/{study}", timeout=SETTLE_S)
 
     def settle_storescp() -> None:
-        for path in stored.iterdir():
+        for path in scp.files:
             path.unlink()
 
     return [
-        Receiver(name=NODE, port=ours.dicom_port, settle=settle_node),
-        Receiver(name=ORTHANC, port=pacs.dicom_port, settle=settle_orthanc),
-        Receiver(name=STORESCP, port=port, settle=settle_storescp),
+        Receiver(name=NODE, port=ours.port, called="ECHOCARE", settle=settle_node),
+        Receiver(name=ORTHANC, port=pacs.dicom_port, called="ORTHANC", settle=settle_orthanc),
+        Receiver(name=STORESCP, port=scp.port, called="STORESCP", settle=settle_storescp),
     ]
 
 

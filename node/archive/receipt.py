@@ -24,6 +24,7 @@ from node.archive.space import FreeSpace
 
 PART: Final = ".part"
 WHOLE: Final = ".dcm"
+NAME_DASHES: Final = 3  # time, process, number, length
 SPACE_CHECK_BYTES: Final = 16 * 2**20
 FIRST_WRITE_BACK_BYTES: Final = 128 * 2**10
 WRITE_BACK_BYTES: Final = 4 * 2**20
@@ -139,15 +140,18 @@ class Receipt:
         OutOfSpace, NotWritable
             The instance is not safe and must not be acknowledged.
         """
-        whole = f"{self._blank.stem}{WHOLE}"
+        # The name comes first, so that one commit of the file system's journal holds file and name. Until both are on
+        # the disk the file's lock keeps it from being filed, and its length, which is in the name, gives away a file
+        # that a power cut left torn.
+        whole = f"{self._blank.stem}-{self._written:x}{WHOLE}"
         try:
-            os.fdatasync(self._blank.descriptor)
             os.rename(self._blank.part, whole)
+            os.fdatasync(self._blank.descriptor)
             self._folder_sync.sync()
         except OSError as error:
-            self.abort()
-            with suppress(OSError):
+            with suppress(OSError):  # first of all, while the lock still keeps it from being filed
                 os.unlink(whole)
+            self.abort()
             raise from_os_error(error, "make a received instance safe") from error
         self._blank.close()
         return Path(whole)
@@ -155,6 +159,30 @@ class Receipt:
     def abort(self) -> None:
         """Forget what was received; harmless after `commit`."""
         self._blank.discard()
+
+
+def is_being_received(path: Path) -> bool:
+    """Whether a file of `incoming` is not safe yet: its receiver still holds the lock.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is gone.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def is_torn(path: Path) -> bool:
+    """Whether a file of `incoming` is of another length than its name says."""
+    length = path.stem.rpartition("-")[2]
+    return path.stem.count("-") == NAME_DASHES and path.stat().st_size != int(length, 16)
 
 
 def remove_stale_parts(folder: Path) -> int:

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from node.archive.durable import FolderSync, make_folders, sync_folder
 from node.archive.errors import Unfileable, from_os_error
 from node.archive.filemeta import FileMeta
-from node.archive.receipt import WHOLE, Blank, Receipt, remove_stale_parts
+from node.archive.receipt import WHOLE, Blank, Receipt, is_being_received, is_torn, remove_stale_parts
 from node.archive.space import FreeSpace, free_bytes
 from node.archive.stored import DIGEST_CHARACTERS, StoredFile, place_of
 
@@ -59,6 +60,7 @@ class Archive:
         except OSError as error:
             raise from_os_error(error, "make the archive's folders") from error
         self._space = FreeSpace(root, min_free_bytes, measure)
+        self._unsynced: set[Path] = set()  # folders of `instances` with names that a power cut could take back
 
     def prepare(self) -> Blank:
         """Open a file ahead of the next instance, at a moment when nobody waits for it.
@@ -90,7 +92,10 @@ class Archive:
 
     def incoming(self) -> Iterator[Path]:
         """Received files that are not filed yet, oldest first."""
-        yield from sorted(self._incoming.glob(f"*{WHOLE}"))
+        for path in sorted(self._incoming.glob(f"*{WHOLE}")):
+            with suppress(FileNotFoundError):
+                if not is_being_received(path):
+                    yield path
 
     def stored(self) -> Iterator[Path]:
         """Every filed instance, for rebuilding the index."""
@@ -135,6 +140,8 @@ class Archive:
         from node.archive.filing import HeaderFault, describe
 
         try:
+            if is_torn(path):
+                raise HeaderFault("it is not as long as what was received: the power failed while it came")
             found = describe(path)
         except HeaderFault as fault:
             self._set_aside(path, str(fault))
@@ -151,8 +158,19 @@ class Archive:
         self._incoming_sync.close()
 
     def forget(self, path: Path) -> None:
-        """Remove from `incoming` a file that was filed away with `keep`; harmless when repeated."""
+        """Remove from `incoming` a file that was filed away with `keep`; harmless when repeated.
+
+        The names given by `file_away` since the last call are synced first, each folder once.
+
+        Raises
+        ------
+        OutOfSpace, NotWritable
+            The file stays.
+        """
         try:
+            for folder in list(self._unsynced):
+                sync_folder(folder)
+                self._unsynced.discard(folder)
             path.unlink(missing_ok=True)
         except OSError as error:
             raise from_os_error(error, "remove a filed instance from the incoming folder") from error
@@ -164,8 +182,12 @@ class Archive:
             target = self._instances / place_of(found, digest_characters)
             if not target.exists():
                 make_folders(target.parent)
-                (os.link if keep else os.rename)(found.path, target)
-                sync_folder(target.parent)
+                if keep:
+                    os.link(found.path, target)
+                    self._unsynced.add(target.parent)
+                else:
+                    os.rename(found.path, target)
+                    sync_folder(target.parent)
                 return replace(found, path=target)
             if digest_of(target) == found.sha256:
                 if not keep:

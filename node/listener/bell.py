@@ -1,11 +1,17 @@
-"""Telling the scheduler that instances came: at once for the first, then a few times a second at most."""
+"""Telling the scheduler that instances came: when the stream pauses, and now and then while it goes on.
+
+Filing and indexing compete with intake for processor and disk, so they come in gulps rather than after each instance.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from typing import Final
 
-PAUSE_S = 0.05
+QUIET_S: Final = 0.05
+MOST_WAIT_S: Final = 1.0
 
 
 class Bell:
@@ -37,6 +43,10 @@ class Bell:
     def _run(self) -> None:
         while not self._closing.is_set():
             self._rung.wait()
+            limit = time.monotonic() + MOST_WAIT_S
+            while not self._closing.is_set() and time.monotonic() < limit:
+                self._rung.clear()
+                if not self._rung.wait(QUIET_S):
+                    break
             self._rung.clear()
             self._ring()
-            self._closing.wait(PAUSE_S)

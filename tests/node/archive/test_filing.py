@@ -127,6 +127,28 @@ def test_filing__killed_at_any_step__repeating_ends_with_one_file(
     assert list(archive.incoming()) == []
 
 
+def test_forget__many_of_one_study__syncs_their_folder_once_and_before_the_first_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path / "archive")
+    paths = [received(archive, encoded(still(f"1.2.3.{n}")), still(f"1.2.3.{n}")) for n in range(10)]
+    for path in paths:
+        archive.file_away(path, keep=True)
+    left_at_sync: list[int] = []
+    real = os.fsync
+
+    def watched(descriptor: int) -> None:
+        left_at_sync.append(len(list(archive.incoming())))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    for path in paths:
+        archive.forget(path)
+    assert left_at_sync == [10]
+    assert list(archive.incoming()) == []
+    assert len(list(archive.stored())) == 10
+
+
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
 @pytest.mark.parametrize("value", [None, "", "../../etc", "1.2.x", "1" * 65])
 def test_filing__no_usable_uid__goes_to_quarantine_with_the_reason(

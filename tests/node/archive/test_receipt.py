@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from node.archive import Archive, NotWritable, OutOfSpace
+from node.archive import Archive, NotWritable, OutOfSpace, Unfileable
 from node.archive.durable import FolderSync
 from node.archive.space import MOST_AGE_S, FreeSpace
 from tests.node.archive.samples import data_set_bytes, encoded, meta_of, still
@@ -47,22 +47,37 @@ def test_receipt__before_commit__is_no_received_file(tmp_path: Path) -> None:
     assert names(archive) == []
 
 
-def test_receipt__order_of_commit__file_is_synced_then_renamed_then_folder_synced(
+def test_receipt__commit__syncs_file_and_folder_before_anyone_may_file_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = Archive(tmp_path / "archive")
     receipt = archive.begin(meta_of(still()))
     done: list[str] = []
-    for name in ("fdatasync", "rename", "fsync"):
+    listed: list[int] = []
+    for name in ("rename", "fdatasync", "fsync"):
         real = getattr(os, name)
 
         def watched(*args: object, real: object = real, name: str = name) -> object:
+            listed.append(len(list(archive.incoming())))
             done.append(name)
             return real(*args)  # type: ignore[operator]  # one of three functions of os
 
         monkeypatch.setattr(os, name, watched)
     receipt.commit()
-    assert done == ["fdatasync", "rename", "fsync"]
+    assert done == ["rename", "fdatasync", "fsync"]
+    assert listed == [0, 0, 0]
+    assert len(list(archive.incoming())) == 1
+
+
+def test_receipt__torn_by_a_power_cut__goes_to_quarantine_with_the_reason(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    receipt = archive.begin(meta_of(still()))
+    receipt.write(encoded(still()))
+    path = receipt.commit()
+    os.truncate(path, path.stat().st_size - 50)
+    with pytest.raises(Unfileable, match="power"):
+        archive.file_away(path)
+    assert (tmp_path / "archive" / "quarantine" / path.name).exists()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,11 @@ from tests.node.listener.running import Running, listening
 
 LIMIT_S = 120
 
-pytestmark = pytest.mark.skipif(shutil.which("storescu") is None, reason="DCMTK (package dcmtk) is not installed")
+DCMTK = {  # not by PATH alone: pynetdicom brings programs of the same names into the environment
+    tool: shutil.which(tool, path="/usr/bin:/usr/local/bin:/bin") for tool in ("storescu", "echoscu")
+}
+
+pytestmark = pytest.mark.skipif(None in DCMTK.values(), reason="DCMTK (Debian package dcmtk) is not installed")
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def dcmtk(tool: str, port: int, *arguments: str | Path) -> subprocess.CompletedP
     options = [argument for argument in arguments if str(argument).startswith("+") or str(argument).startswith("-")]
     rest = [argument for argument in arguments if argument not in options]
     return subprocess.run(
-        [tool, "-v", "-aec", "ECHOCARE", *map(str, options), "127.0.0.1", str(port), *map(str, rest)],
+        [str(DCMTK[tool]), "-v", "-aec", "ECHOCARE", *map(str, options), "127.0.0.1", str(port), *map(str, rest)],
         env=os.environ | {"TCP_NODELAY": "1"},
         capture_output=True,
         text=True,
@@ -66,7 +70,7 @@ def test_storescu__three_hundred_files_in_four_processes__all_there(tmp_path: Pa
     with listening(tmp_path / "node", processes=2) as node:
         senders = [
             subprocess.Popen(
-                ["storescu", "-aec", "ECHOCARE", "127.0.0.1", str(node.port), *map(str, files[start::4])],
+                [str(DCMTK["storescu"]), "-aec", "ECHOCARE", "127.0.0.1", str(node.port), *map(str, files[start::4])],
                 env=os.environ | {"TCP_NODELAY": "1"},
             )
             for start in range(4)
@@ -176,7 +180,17 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tls_send(port: int, keys: Path, name: str | None, file: Path) -> int:
     identity = ["+tls", keys / f"{name}.key", keys / f"{name}.crt"] if name else ["+tla"]
-    command = ["storescu", "-aec", "ECHOCARE", *identity, "+cf", keys / "authority.crt", "127.0.0.1", str(port), file]
+    command = [
+        str(DCMTK["storescu"]),
+        "-aec",
+        "ECHOCARE",
+        *identity,
+        "+cf",
+        keys / "authority.crt",
+        "127.0.0.1",
+        str(port),
+        file,
+    ]
     return subprocess.run(list(map(str, command)), capture_output=True, timeout=LIMIT_S, check=False).returncode
 
 
