@@ -1,6 +1,5 @@
 """DICOM messages as a service user: C-STORE and C-ECHO towards a peer."""
 
-from integration.dimse.association import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
 from integration.dimse.errors import (
     AssociationAborted,
     AssociationRejected,
@@ -13,6 +12,7 @@ from integration.dimse.errors import (
     Unsendable,
 )
 from integration.dimse.part10 import Sendable, read_sendable
+from integration.dimse.pdus import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
 from integration.dimse.peer import Peer, TlsFiles
 from integration.dimse.store import Outcome, echo, store
 

@@ -11,82 +11,38 @@ DICOM PS3.8 9.3 (PDUs), PS3.7 9.3 (DIMSE messages).
 from __future__ import annotations
 
 import struct
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO, Final, NoReturn, Self
 
 from pydicom import Dataset
-from pydicom.uid import UID
 from pynetdicom.dsutils import decode
-from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ, A_RELEASE_RP, A_RELEASE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-)
-from pynetdicom.presentation import build_context
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_RELEASE_RP, A_RELEASE_RQ
 
-from integration.dimse.errors import (
-    AssociationAborted,
-    AssociationRejected,
-    DimseError,
-    PeerTimeout,
-    ProtocolError,
+from integration.dimse.errors import AssociationAborted, DimseError, PeerTimeout, ProtocolError
+from integration.dimse.pdus import (
+    ABORT,
+    ASSOCIATE_AC,
+    ASSOCIATE_RJ,
+    COMMAND,
+    LAST,
+    MOST_CONTEXTS,
+    P_DATA,
+    PDV_HEAD,
+    RELEASE_RP,
+    RELEASE_RQ,
+    Command,
+    Context,
+    abort_pdu,
+    associate_rq,
+    numbered,
+    p_data_head,
+    rejection,
 )
 from integration.dimse.peer import Peer, connect
 
-APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
-IMPLEMENTATION_UID: Final = UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, 'echocare-node').int}")
-IMPLEMENTATION_VERSION: Final = "ECHOCARE_NODE"
-MOST_CONTEXTS: Final = 128  # odd ids from 1 to 255
-ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 2, 3, 4, 5, 6, 7
-NO_DATA_SET, WITH_DATA_SET, MEDIUM = 0x0101, 0x0001, 0x0000  # values of CommandDataSetType and of Priority
-COMMAND, LAST = 0x01, 0x02  # bits of the message control header
-PDV_HEAD: Final = 6  # length, context id and message control header
 MOST_COMMAND_BYTES: Final = 1 << 20
 MOST_SEND_PDU: Final = 1 << 20  # a peer that announces more, or no limit, gets this
-REJECT_TRANSIENT: Final = 2
-REASONS: Final = {  # (source, reason), PS3.8 table 9-21
-    (1, 2): "it does not support the application context",
-    (1, 3): "it does not know the calling AE title {calling}",
-    (1, 7): "it does not go by the called AE title {called}",
-    (2, 2): "it does not support the protocol version",
-    (3, 1): "it has too much to do at the moment",
-    (3, 2): "its local limit is exceeded",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """One presentation context: what kind of object, written how."""
-
-    sop_class: str
-    transfer_syntax: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A DIMSE request's command set (PS3.7 table E.1-1)."""
-
-    field: int  # CommandField
-    sop_class: str  # AffectedSOPClassUID
-    sop_instance: str | None = None  # AffectedSOPInstanceUID
-
-    def encoded(self, message_id: int, *, with_data: bool) -> bytes:
-        """The elements in implicit VR little endian, group length first.
-
-        Written by hand, because pydicom warns about UIDs that senders made up and would put them into the log.
-        """
-        elements = _ui(0x0002, self.sop_class) + _us(0x0100, self.field) + _us(0x0110, message_id)
-        if self.sop_instance is not None:
-            elements += _us(0x0700, MEDIUM)
-        elements += _us(0x0800, WITH_DATA_SET if with_data else NO_DATA_SET)
-        if self.sop_instance is not None:
-            elements += _ui(0x1000, self.sop_instance)
-        return struct.pack("<HHLL", 0, 0, 4, len(elements)) + elements
 
 
 class Association:
@@ -134,7 +90,7 @@ class Association:
         """End the association at once."""
         try:
             self._socket.settimeout(1.0)
-            self._socket.sendall(_abort_pdu())
+            self._socket.sendall(abort_pdu())
         except OSError:
             return
         finally:
@@ -178,7 +134,7 @@ class Association:
     def _negotiate(self, wanted: Sequence[Context]) -> Mapping[Context, int]:
         peer = self.peer
         try:
-            self._socket.sendall(_associate_rq(peer, wanted))
+            self._socket.sendall(associate_rq(peer, wanted))
             kind, body = self._read_pdu()
         except TimeoutError as error:
             seconds = peer.connect_timeout_s
@@ -186,7 +142,7 @@ class Association:
         except OSError as error:
             raise AssociationAborted(f"{peer.words} closed the connection on the association request") from error
         if kind == ASSOCIATE_RJ:
-            raise _rejection(peer, body)
+            raise rejection(peer, body)
         if kind != ASSOCIATE_AC:
             self._unexpected(kind)
         accept = A_ASSOCIATE_AC()
@@ -200,7 +156,7 @@ class Association:
         self._chunk = max(room - PDV_HEAD, 1) & ~1 or 2
         return {
             context: number
-            for number, context in _numbered(wanted)
+            for number, context in numbered(wanted)
             if number in results and results[number].transfer_syntax in (context.transfer_syntax, None, "")
         }
 
@@ -208,13 +164,13 @@ class Association:
         for start in range(0, len(encoded), self._chunk):
             part = encoded[start : start + self._chunk]
             last = LAST if start + self._chunk >= len(encoded) else 0
-            self._socket.sendall(_p_data_head(context, COMMAND | last, len(part)) + part)
+            self._socket.sendall(p_data_head(context, COMMAND | last, len(part)) + part)
 
     def _send_data(self, context: int, data: BinaryIO) -> None:
         part = data.read(self._chunk)
         while True:
             following = data.read(self._chunk)
-            head = _p_data_head(context, 0 if following else LAST, len(part))
+            head = p_data_head(context, 0 if following else LAST, len(part))
             self._socket.sendall(head + part)
             if not following:
                 return
@@ -280,61 +236,3 @@ class Association:
         if kind == ABORT:
             return AssociationAborted(f"{self.peer.words} aborted the association")
         return AssociationAborted(f"{self.peer.words} closed the association while data was being sent")
-
-
-def _numbered(contexts: Sequence[Context]) -> list[tuple[int, Context]]:
-    return [(2 * index + 1, context) for index, context in enumerate(contexts)]
-
-
-def _associate_rq(peer: Peer, contexts: Sequence[Context]) -> bytes:
-    proposed = []
-    for number, context in _numbered(contexts):
-        item = build_context(context.sop_class, context.transfer_syntax)
-        item.context_id = number
-        proposed.append(item)
-    primitive = A_ASSOCIATE()
-    primitive.application_context_name = APPLICATION_CONTEXT
-    primitive.calling_ae_title = peer.calling_ae
-    primitive.called_ae_title = peer.ae_title
-    primitive.presentation_context_definition_list = proposed
-    length = MaximumLengthNotification()
-    length.maximum_length_received = peer.max_pdu_bytes
-    implementation = ImplementationClassUIDNotification()
-    implementation.implementation_class_uid = IMPLEMENTATION_UID
-    version = ImplementationVersionNameNotification()
-    version.implementation_version_name = IMPLEMENTATION_VERSION
-    primitive.user_information = [length, implementation, version]
-    request = A_ASSOCIATE_RQ()
-    request.from_primitive(primitive)
-    return request.encode()
-
-
-def _rejection(peer: Peer, body: bytes) -> AssociationRejected:
-    reject = A_ASSOCIATE_RJ()
-    reject.decode(body)
-    source, code = reject.source or 0, reject.reason_diagnostic or 0
-    known = REASONS.get((source, code), f"reason {source}.{code}")
-    reason = known.format(calling=peer.calling_ae, called=peer.ae_title)
-    when = "for now" if reject.result == REJECT_TRANSIENT else "for good"
-    return AssociationRejected(f"{peer.words} rejected the association {when}: {reason}")
-
-
-def _abort_pdu() -> bytes:
-    abort = A_ABORT_RQ()
-    abort.source = 0x00
-    abort.reason_diagnostic = 0x00
-    return abort.encode()
-
-
-def _ui(element: int, uid: str) -> bytes:
-    value = uid.encode("ascii", "replace")
-    value += b"\0" * (len(value) % 2)
-    return struct.pack("<HHL", 0, element, len(value)) + value
-
-
-def _us(element: int, number: int) -> bytes:
-    return struct.pack("<HHLH", 0, element, 2, number)
-
-
-def _p_data_head(context: int, control: int, length: int) -> bytes:
-    return struct.pack(">BBLLBB", P_DATA, 0, length + PDV_HEAD, length + 2, context, control)

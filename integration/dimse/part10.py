@@ -17,8 +17,8 @@ from typing import BinaryIO, Final
 
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
-from integration.dimse.association import Context
 from integration.dimse.errors import Unsendable
+from integration.dimse.pdus import Context
 
 PREAMBLE: Final = 128
 LONG_VRS: Final = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"))

@@ -16,10 +16,11 @@ from typing import Final
 from pydicom import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
-from integration.dimse.association import MOST_CONTEXTS, Association, Command, Context
+from integration.dimse.association import Association
 from integration.dimse.encoding import data_set
 from integration.dimse.errors import ContextRefused, DimseError, ProtocolError, StoreRefused, Unsendable
 from integration.dimse.part10 import Sendable, read_sendable
+from integration.dimse.pdus import MOST_CONTEXTS, Command, Context
 from integration.dimse.peer import Peer
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
