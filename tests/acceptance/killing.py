@@ -29,13 +29,12 @@ from integration.dimse import read_sendable
 from integration.phantom import Identity, breast_mass, fetal_head, fetal_head_cine, write_cine, write_still
 from node.db import DatabaseUnavailable, connect, read
 from node.db.tables import delivery, job, result, revision, study
-from node.supervise import ROLES
 from tests.peers.dcmtk import StoreScp, storescp
-from tests.peers.processes import free_port, program
+from tests.peers.processes import free_port, listens, program
 
 ROWS, COLUMNS = 300, 400
-BUSY_LIMIT_S = 12.0  # a kill that wants the worker at work waits no longer for it
-SETTLE_LIMIT_S = 240.0
+BUSY_LIMIT_S = 30.0  # a kill that wants the node at work waits no longer for it
+SETTLE_LIMIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,9 @@ class Account:
     kills: Counter[str] = field(default_factory=Counter)  # by what was killed
     sent: int = 0  # calls of storescu
     acknowledged: dict[str, Path] = field(default_factory=dict)  # by SOP Instance UID
+    acknowledged_between_kills: int = 0  # the rest came when the killing was over
     results: int = 0
+    results_between_kills: int = 0
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
 
@@ -90,26 +91,31 @@ def _kill_all_the_while(
     for number in range(plan.kills):
         node.start()
         senders.release(1 + number * plan.studies // plan.kills)
-        what = draw.choices(["node early", "node busy", "one process"], weights=[30, 20, 50])[0]
+        what = draw.choices(["node early", "node busy", "one process"], weights=[25, 15, 60])[0]
+        if what != "node early":
+            node.wait_until_heard(senders.port, BUSY_LIMIT_S)
         if what == "node busy":
             node.wait_until_busy(BUSY_LIMIT_S)
-        if what == "one process":
-            node.wait_until_whole(BUSY_LIMIT_S)
         pause.wait(draw.uniform(0.0, {"node early": 2.5, "node busy": 0.7, "one process": 1.2}[what]))
         if what == "one process":
             account.kills[f"one {node.kill_one(draw)}"] += 1
         else:
             node.kill()
             account.kills[what] += 1
-        if (number + 1) % 25 == 0:
-            say(f"{number + 1} kills, {len(account.acknowledged)} instances acknowledged")
+        account.acknowledged_between_kills = len(account.acknowledged)
+        account.results_between_kills = len(list((node.folder / "out").rglob("*.dcm")))
+        if (number + 1) % 10 == 0:
+            say(
+                f"{number + 1} kills, {account.acknowledged_between_kills} instances acknowledged, "
+                f"{account.results_between_kills} results delivered"
+            )
 
 
 class Node:
     """The node as a group of processes."""
 
     def __init__(self, folder: Path, command: list[str]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._done_before = 0
@@ -118,10 +124,10 @@ class Node:
         if self._process is not None and self._process.poll() is None:
             return
         self.kill()
-        self._done_before = _count(self._folder, job.c.state == "done")
-        with (self._folder / "node.log").open("ab") as log:
+        self._done_before = _count(self.folder, job.c.state == "done")
+        with (self.folder / "node.log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True
+                self._command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
             )
 
     def kill(self) -> None:
@@ -148,23 +154,24 @@ class Node:
             victim.kill()
         if self._process is not None and victim.pid == self._process.pid:
             return "supervisor"
-        log = (self._folder / "node.log").read_text(errors="replace")
+        log = (self.folder / "node.log").read_text(errors="replace")
         roles = re.findall(rf"role=(\w+) pid={victim.pid}\]", log)
         return roles[-1] if roles else "process below a role"
 
-    def wait_until_whole(self, limit_s: float) -> None:
-        """Wait until each role has a process."""
+    def wait_until_heard(self, port: int, limit_s: float) -> None:
+        """Wait until its DICOM port takes connections."""
         pause, deadline = threading.Event(), time.monotonic() + limit_s
-        while len(self._family()) <= len(ROLES) and time.monotonic() < deadline:
+        while not listens(port) and time.monotonic() < deadline:
+            self.start()
             pause.wait(0.05)
 
     def wait_until_busy(self, limit_s: float) -> None:
         """Wait until this start of the node has done a job, or has nothing to do."""
         pause, deadline = threading.Event(), time.monotonic() + limit_s
         while time.monotonic() < deadline:
-            if _count(self._folder, job.c.state == "done") > self._done_before:
+            if _count(self.folder, job.c.state == "done") > self._done_before:
                 return
-            if self._done_before and not _count(self._folder, job.c.state.in_(("ready", "leased"))):
+            if self._done_before and not _count(self.folder, job.c.state.in_(("ready", "leased"))):
                 return
             pause.wait(0.05)
 
@@ -181,7 +188,7 @@ class Senders:
     """DCMTK's storescu, called for each file until it says that the file was taken."""
 
     def __init__(self, folder: Path, studies: list[list[Path]], account: Account) -> None:
-        self._port = yaml.safe_load((folder / "echocare-node.yaml").read_text())["listener"]["dicom_port"]
+        self.port = yaml.safe_load((folder / "echocare-node.yaml").read_text())["listener"]["dicom_port"]
         self._program = program("storescu", "dcmtk")
         self._account = account
         self._stop = threading.Event()
@@ -225,7 +232,7 @@ class Senders:
                 "--call",
                 "ECHOCARE",
                 "127.0.0.1",
-                str(self._port),
+                str(self.port),
                 str(path),
             ],
             stdout=subprocess.DEVNULL,
