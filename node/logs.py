@@ -10,9 +10,10 @@ import hashlib
 import json
 import logging
 import sys
+import warnings
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Literal
+from typing import Final, Literal, TextIO
 
 HASH_CHARACTERS: Final = 12
 HASHED_KEYS: Final = frozenset({"study", "series", "instance"})
@@ -110,6 +111,22 @@ def setup(*, form: Literal["plain", "json"] = "plain", level: str = "INFO") -> N
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.showwarning = warn_without_words
+
+
+def warn_without_words(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Stand in for `warnings.showwarning`: libraries put attribute values into their warnings."""
+    logging.getLogger(__name__).warning(
+        "A library warned; its words are withheld", extra=log_context(reason=f"{category.__name__} line {lineno}")
+    )
 
 
 class _OwnOrGrave(logging.Filter):

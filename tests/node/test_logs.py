@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
 
+from node import logs
 from node.logs import hashed, log_context, setup
 
 UID = "1.2.826.0.1.3680043.8.498.1"
@@ -14,10 +16,12 @@ UID = "1.2.826.0.1.3680043.8.498.1"
 @pytest.fixture(autouse=True)
 def _own_root_logger() -> Iterator[None]:
     root = logging.getLogger()
-    before, level = list(root.handlers), root.level
+    pydicom = logging.getLogger("pydicom")
+    before, levels = list(root.handlers), (root.level, pydicom.level)
     yield
     root.handlers[:] = before
-    root.setLevel(level)
+    root.setLevel(levels[0])
+    pydicom.setLevel(levels[1])
 
 
 def test_hashed__uid__is_twelve_digits_always_the_same() -> None:
@@ -69,3 +73,15 @@ def test_setup__called_twice__writes_once(capsys: pytest.CaptureFixture[str]) ->
     setup()
     logging.getLogger("node").info("once")
     assert capsys.readouterr().err.count("once") == 1
+
+
+def test_setup__pydicom_warns_with_a_value__the_value_is_withheld(capsys: pytest.CaptureFixture[str]) -> None:
+    setup()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = logs.warn_without_words
+        warnings.warn("Invalid value for VR UI: '1.4.SECRET'", UserWarning, stacklevel=1)
+    logging.getLogger("pydicom").warning("Invalid value for VR UI: '1.4.SECRET'")
+    said = capsys.readouterr().err
+    assert "SECRET" not in said
+    assert "A library warned" in said
