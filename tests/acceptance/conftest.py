@@ -14,6 +14,7 @@ from tests.peers.dcmtk import storescu
 from tests.peers.nodes import RunningNode, node
 from tests.peers.orthanc import Orthanc, orthanc
 
+LIMIT_S = 900
 BOTH_TASKS = [
     {"name": "fetal-biometry", "when": 'instance.Modality == "US"', "task": "fetal-head", "send_to": ["pacs", "out"]},
     {"name": "breast", "when": 'instance.Modality == "US"', "task": "breast-lesion", "send_to": ["pacs", "out"]},
@@ -58,3 +59,10 @@ def own_files(tmp_path: Path) -> Path:
     folder = tmp_path / "files"
     folder.mkdir()
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole studies take their time on a busy machine; the limit is there for what hangs."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LIMIT_S))
