@@ -65,8 +65,8 @@ def _fetal_head(recipe: Recipe) -> Card:
         " edge of the skull, biparietal (outer to outer) and occipitofrontal diameter.",
         input=InputScope(
             size=recipe.sizes[-1][1],
-            words="B-mode still or cine of the fetal head in the transthalamic plane",
-            not_for="other planes, other organs, three-dimensional or Doppler pictures; both heads of twins in one view",
+            words="B-mode still or cine of the fetal head in the transthalamic or transventricular plane",
+            not_for="other planes, other organs, 3-D or Doppler pictures; two heads in one view",
         ),
         structure=Structure(
             name="fetal head",

@@ -60,8 +60,9 @@ def results(found: Sequence[Case], data: str) -> list[Result]:
     """The figures of answered cases, with 95 % bootstrap intervals by patient."""
     patients = [case.patient for case in found]
     out = [
-        _result("Dice, mean", data, "", interval([c.dice for c in found], patients, _mean)),
-        _result("Dice, median", data, "", interval([c.dice for c in found], patients, _median)),
+        _result("Dice, mean of those answered", data, "", interval(*_answered(found), _mean)),
+        _result("Dice, mean, silence counted as 0", data, "", interval([c.dice for c in found], patients, _mean)),
+        _result("Dice, median, silence counted as 0", data, "", interval([c.dice for c in found], patients, _median)),
         _result("answered", data, "%", interval([100.0 * c.answered for c in found], patients, _mean)),
     ]
     for name in sorted({name for case in found for name in case.errors}):
@@ -126,6 +127,11 @@ def _case(
         probability=None if sure is None else sure.value / 100,
         malignant=kind == "malignant" if kind else None,
     )
+
+
+def _answered(found: Sequence[Case]) -> tuple[list[float], list[str]]:
+    said = [case for case in found if case.answered]
+    return [case.dice for case in said], [case.patient for case in said]
 
 
 def _dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import yaml
@@ -28,6 +28,8 @@ class Recipe:
     warmup: float = 0.08  # share of the steps
     decay: float = 0.05
     sizes: tuple[tuple[float, int], ...] = ((0.5, 128), (0.8, 160), (1.0, 192))  # share of the epochs, then edge
+    strength: float = 1.0  # of the variation of pictures, 0 to 1
+    repeat: dict[str, int] = field(default_factory=dict)  # showings in an epoch, by task
     outsiders: int = 64  # pictures of other organs in an epoch
     nonsense: int = 24
     headless: int = 24

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from models.encoder.factory import create_encoder
 from models.network import TaskHeads
 from models.preprocess import normalised
+from trainer import parallel
 from trainer.data.augment import vary
 from trainer.data.cohort import Sample
 from trainer.data.synthetic import in_sector, nonsense, without_head
@@ -119,29 +120,34 @@ class Trainer:
 
     def _epoch(self, epoch: int, ahead: ThreadPoolExecutor, on_step: Callable[[int, int], None]) -> Progress:
         start = time.monotonic()
-        torch.manual_seed(self.recipe.seed * 100_003 + epoch)
+        torch.manual_seed(self.recipe.seed * 100_003 + epoch + 7_919 * parallel.rank())
         batches = self._batches(epoch)
-        size = self.recipe.size(epoch)
-        rng = np.random.default_rng([self.recipe.seed, epoch, 1])
+        rng = np.random.default_rng([self.recipe.seed, epoch, 1 + parallel.rank()])
         progress = Progress(epoch=epoch, seconds=0.0)
         self.network.train()
-        coming = ahead.submit(_varied, batches[0], size, rng)
+        coming = ahead.submit(_varied, parallel.share(batches[0]), self._view(epoch), rng)
         for number in range(len(batches)):
             batch = coming.result()
             if number + 1 < len(batches):
-                coming = ahead.submit(_varied, batches[number + 1], size, rng)
+                coming = ahead.submit(_varied, parallel.share(batches[number + 1]), self._view(epoch), rng)
             for name, value in self._learn(batch).items():
                 progress.losses[name] = progress.losses.get(name, 0.0) + value / len(batches)
             on_step(number + 1, len(batches))
         self.next_epoch = epoch + 1
-        self._save()
+        parallel.average_statistics(self.network.buffers())
+        parallel.average_statistics(self.averaged.buffers())
+        if parallel.rank() == 0:
+            self._save()
         progress.seconds = time.monotonic() - start
         return progress
+
+    def _view(self, epoch: int) -> tuple[int, float]:
+        return self.recipe.size(epoch), self.recipe.strength
 
     def _batches(self, epoch: int) -> list[list[Sample]]:
         recipe, pool = self.recipe, self.pool
         rng = np.random.default_rng([recipe.seed, epoch, 0])
-        shown = list(pool.wanted)
+        shown = [s for s in pool.wanted for _ in range(recipe.repeat.get(s.task or "", 1))]
         shown += _some(pool.phantoms, recipe.phantoms, rng)
         for sample in _some(pool.outsiders, recipe.outsiders, rng):
             shown.append(_in_sector(sample, rng) if rng.random() < 0.3 else sample)
@@ -168,6 +174,7 @@ class Trainer:
                 losses[f"{task} {name}"] = float(loss.detach())
         self.optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        parallel.average_gradients(self.network.parameters())
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
         self.optimizer.step()
         self.schedule.step()
@@ -258,8 +265,9 @@ def _in_sector(sample: Sample, rng: np.random.Generator) -> Sample:
     return Sample(image=in_sector(sample.image, rng), painted=None, mask=None, task=None)
 
 
-def _varied(samples: list[Sample], size: int, rng: np.random.Generator) -> Batch:
-    pairs = [vary(sample, size, rng) for sample in samples]
+def _varied(samples: list[Sample], view: tuple[int, float], rng: np.random.Generator) -> Batch:
+    size, strength = view
+    pairs = [vary(sample, size, rng, strength) for sample in samples]
     answers = [float("nan") if s.positive is None else s.positive for s in samples]
     return Batch(
         images=torch.from_numpy(np.stack([image for image, _ in pairs])),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.engine.frame import Place
-from models.geometry import Component, Ellipse, crossings, fit_ellipse, largest_component, overlap
+from models.geometry import Component, Ellipse, crossings, fit_ellipse, inside, largest_component, overlap
 from models.packages.card import Card, Gates
 
 
@@ -59,7 +59,10 @@ def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, ca
 
 
 def mask_in_frame(reading: Reading) -> NDArray[np.bool_]:
-    """The outline's inside in pixels of the whole source frame, (rows, columns)."""
+    """The outline's inside in pixels of the whole source frame, (rows, columns).
+
+    Of a task that fits an ellipse it is the ellipse's inside, so that mask and measurements agree.
+    """
     place = reading.place
     left, top, right, bottom = place.view
     whole = np.zeros((place.rows, place.columns), bool)
@@ -67,9 +70,19 @@ def mask_in_frame(reading: Reading) -> NDArray[np.bool_]:
         return whole
     size = (right - left + 1, bottom - top + 1)
     matrix = place.box.matrix()
+    if reading.ellipse is not None:
+        whole[top : bottom + 1, left : right + 1] = _filled(reading.ellipse, matrix, size)
+        return whole
     likely = cv2.warpAffine(reading.component.likely, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     whole[top : bottom + 1, left : right + 1] = likely >= 0.5
     return whole
+
+
+def _filled(ellipse: Ellipse, matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
+    x, y = np.meshgrid(
+        matrix[0, 0] * np.arange(size[0]) + matrix[0, 2], matrix[1, 1] * np.arange(size[1]) + matrix[1, 2]
+    )
+    return inside(ellipse, np.stack([x.ravel(), y.ravel()], axis=1)).reshape(size[1], size[0])
 
 
 def _silence(reading: Reading, gates: Gates, name: str) -> str | None:

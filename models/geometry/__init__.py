@@ -1,7 +1,7 @@
 """From probability maps to outlines, ellipses and diameters; numpy and OpenCV only."""
 
 from models.geometry.diameters import Diameters, diameters
-from models.geometry.ellipse import Ellipse, fit_ellipse, outline_points, overlap
+from models.geometry.ellipse import Ellipse, fit_ellipse, inside, outline_points, overlap
 from models.geometry.outline import Component, crossings, largest_component, polygon
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "crossings",
     "diameters",
     "fit_ellipse",
+    "inside",
     "largest_component",
     "outline_points",
     "overlap",

@@ -54,9 +54,15 @@ def outline_points(ellipse: Ellipse, count: int) -> NDArray[np.float64]:
 def overlap(ellipse: Ellipse, mask: NDArray[np.bool_]) -> float:
     """Intersection over union of the filled ellipse and a mask (H, W) of the same space."""
     y, x = np.mgrid[0 : mask.shape[0], 0 : mask.shape[1]]
-    inside = (_radius(ellipse, np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)) <= 1).reshape(mask.shape)
-    union = np.count_nonzero(inside | mask)
-    return float(np.count_nonzero(inside & mask) / union) if union else 0.0
+    filled = inside(ellipse, np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)).reshape(mask.shape)
+    union = np.count_nonzero(filled | mask)
+    return float(np.count_nonzero(filled & mask) / union) if union else 0.0
+
+
+def inside(ellipse: Ellipse, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the points (n, 2) lie in the ellipse or on its edge."""
+    within: NDArray[np.bool_] = _radius(ellipse, points) <= 1
+    return within
 
 
 def _fit(points: NDArray[np.float64]) -> Ellipse | None:

@@ -28,8 +28,15 @@ OTHER = Variation(turn_deg=20, upside_down=0.1, painted=0.0, drawn=0.35)
 VARIATION_OF = {"fetal-head": FETAL, "breast-lesion": BREAST, None: OTHER}
 
 
-def vary(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def vary(
+    sample: Sample, size: int, rng: np.random.Generator, strength: float = 1.0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """One random view of a sample.
+
+    Parameters
+    ----------
+    strength
+        Scales how far geometry and brightness may go; 0 leaves them, 1 is the full range.
 
     Returns
     -------
@@ -42,12 +49,12 @@ def vary(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDArray[n
         image = sample.painted
     if rng.random() < how.drawn:
         image = draw_graphics(image, rng)
-    matrix = _affine(how, size, rng)
+    matrix = _affine(how, size, rng, strength)
     warped = _warp(image, matrix, size)
     mask = np.zeros((size, size), np.float32)
     if sample.mask is not None:
         mask = _warp(sample.mask, matrix, size)
-    return _shade(warped, rng) * np.float32(255), mask
+    return _shade(warped, rng, strength) * np.float32(255), mask
 
 
 def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.float32]:
@@ -55,14 +62,14 @@ def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> N
     return np.asarray(warped, dtype=np.float32) / np.float32(255)
 
 
-def _affine(how: Variation, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _affine(how: Variation, size: int, rng: np.random.Generator, strength: float) -> NDArray[np.float64]:
     middle = (CACHE_SIZE - 1) / 2
-    turn = rng.uniform(-how.turn_deg, how.turn_deg) * float(rng.random() < 0.7)
+    turn = strength * rng.uniform(-how.turn_deg, how.turn_deg) * float(rng.random() < 0.7)
     turn += 180.0 * float(rng.random() < how.upside_down)
-    zoom = rng.uniform(0.8, 1.3)
-    squeeze = rng.uniform(0.92, 1.08)
+    zoom = 1 + strength * rng.uniform(-0.2, 0.3)
+    squeeze = 1 + strength * rng.uniform(-0.08, 0.08)
     matrix = np.vstack([cv2.getRotationMatrix2D((middle, middle), turn, zoom), [0, 0, 1]])
-    shift = rng.uniform(-24, 24, 2)
+    shift = strength * rng.uniform(-24, 24, 2)
     stretch = np.array([[squeeze, 0, middle * (1 - squeeze) + shift[0]], [0, 1, shift[1]], [0, 0, 1]])
     mirror = np.diag([-1.0, 1.0, 1.0]) if rng.random() < 0.5 else np.eye(3)
     if mirror[0, 0] < 0:
@@ -73,14 +80,16 @@ def _affine(how: Variation, size: int, rng: np.random.Generator) -> NDArray[np.f
     return whole
 
 
-def _shade(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def _shade(image: NDArray[np.float32], rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
     size = image.shape[0]
-    image = image ** np.float32(rng.uniform(0.6, 1.6)) * np.float32(rng.uniform(0.7, 1.3))
+    gamma, gain = 1 + strength * rng.uniform(-0.4, 0.6), 1 + strength * rng.uniform(-0.3, 0.3)
+    image = image ** np.float32(gamma) * np.float32(gain)
     if rng.random() < 0.4:
-        image = image * np.linspace(rng.uniform(0.5, 1.3), rng.uniform(0.5, 1.3), size, dtype=np.float32)[:, None]
-    if rng.random() < 0.4:
+        top, bottom = (float(v) for v in 1 + strength * rng.uniform(-0.5, 0.3, 2))
+        image = image * np.linspace(top, bottom, size, dtype=np.float32)[:, None]
+    if rng.random() < 0.4 * strength:
         grain = cv2.GaussianBlur(rng.standard_normal((size, size), np.float32), (0, 0), rng.uniform(0.5, 1.2))
         image = image * (1 + np.float32(rng.uniform(0.02, 0.25)) * grain)
-    if rng.random() < 0.25:
+    if rng.random() < 0.25 * strength:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2)), dtype=np.float32)
     return image.clip(0, 1).astype(np.float32)
