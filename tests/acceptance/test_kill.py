@@ -21,5 +21,5 @@ def test_node__killed_a_hundred_times_in_a_run_of_twenty_studies__nothing_lost_a
     assert len(account.acknowledged) == 35
     assert account.results >= len(account.acknowledged)
     # The kills fell into work, not between it.
-    assert account.acknowledged_between_kills >= 25
-    assert account.results_between_kills >= 25
+    assert account.acknowledged_between_kills >= 20
+    assert account.results_between_kills >= 10
