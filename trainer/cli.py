@@ -30,6 +30,7 @@ from trainer.training import Pool, Trainer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learn task packages and measure them.")
 RECIPES = Path(__file__).parent / "recipes"
+STAGES = ("learn", "refine", "finish")
 Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")]
 
 
@@ -51,13 +52,13 @@ def adapt(
 ) -> None:
     """Learn tasks; run the same command again to go on where it stopped (Ctrl-C loses at most one epoch).
 
-    Without --recipe both stages run, `learn` and `refine`. The packages lie in OUT/packages.
+    Without --recipe the stages `learn`, `refine` and `finish` run, each from the last. The packages lie in OUT/packages.
     """
     cv2.setNumThreads(1)
     tasks = tuple(task or TASKS)
     if not set(tasks) <= set(TASKS):
         raise typer.BadParameter(f"tasks are {', '.join(TASKS)}")
-    stages = [recipe] if recipe is not None else [RECIPES / "learn.yaml", RECIPES / "refine.yaml"]
+    stages = [recipe] if recipe is not None else [RECIPES / f"{name}.yaml" for name in STAGES]
     try:
         checkpoint = initial
         for stage in stages:
