@@ -52,7 +52,8 @@ def adapt(
 ) -> None:
     """Learn tasks; run the same command again to go on where it stopped (Ctrl-C loses at most one epoch).
 
-    Without --recipe the stages `learn`, `refine` and `finish` run, each from the last. The packages lie in OUT/packages.
+    Without --recipe the stages `learn`, `refine` and `finish` run, each from the last.
+    The packages lie in OUT/packages.
     """
     cv2.setNumThreads(1)
     tasks = tuple(task or TASKS)
