@@ -26,6 +26,7 @@ from node.jobs import (
 )
 from node.logs import log_context, masked
 from node.outbox import Outbox
+from node.renewal import renew_outdated
 from node.roles import OUTBOX, SCHEDULER, WORKER, Stop
 from node.routing import InstanceFacts, Routes, compile_routes, read_header
 from node.studies import (
@@ -88,11 +89,18 @@ class Scheduler:
         self._unroutable: set[int] = set()  # revisions that failed unexpectedly, told once
 
     def start(self) -> None:
-        """Give back what processes hold that were killed with the last run; it does not count against the work."""
+        """Take up the work of the last run.
+
+        What processes hold that were killed with it is given back, which does not count against the work; what waits
+        for a task package that was replaced goes to the one that is installed.
+        """
         now = self._clock()
         jobs = release_leases(self._engine, is_gone, now, policy=self._settings.jobs)
         deliveries = release_delivery_leases(self._engine, is_gone, now, policy=self._settings.outbox)
-        if jobs or deliveries:
+        renewed = renew_outdated(self._engine, self._routes, now, policy=self._settings.jobs)
+        if renewed:
+            _log.info("Waiting jobs go to the task packages installed now", extra=log_context(count=renewed))
+        if jobs or deliveries or renewed:
             _log.info("Work of the last run goes on", extra=log_context(count=jobs + deliveries))
             self._wake.ring(WORKER)
             self._wake.ring(OUTBOX)

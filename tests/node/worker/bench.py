@@ -46,6 +46,7 @@ class DiscEngine:
     """Finds a square in the middle of the first frame, after it has looked at all frames."""
 
     before: Callable[[str], None] = lambda task: None
+    identity: TaskIdentity = PACKAGE
     seen: list[int] = field(default_factory=list)  # frames per call
 
     def run(self, task: str, frames: Iterator[Any], *, cancelled: Callable[[], bool]) -> Any:
@@ -56,7 +57,7 @@ class DiscEngine:
                 break
             count, shape = count + 1, frame.pixels.shape[:2]
         self.seen.append(count)
-        return Answer(identity=PACKAGE, findings=tuple(square_in(*shape)))
+        return Answer(identity=self.identity, findings=tuple(square_in(*shape)))
 
 
 def square_in(rows: int, columns: int) -> Iterator[Finding]:
@@ -99,7 +100,14 @@ class Bench:
         self.archive = Archive(self.settings.archive_dir)
         self.wake = Wake(self.settings.data_dir, "bench")
         self.engine = engine or DiscEngine()
-        routes = compile_routes(self.settings, [PACKAGE])
+        self.install(PACKAGE)
+        sender = FolderSender(self.out, self.settings.results_dir)
+        self.courier = Courier(self.settings, "out", sender, self.database, clock=lambda: self.now)
+
+    def install(self, package: TaskIdentity) -> None:
+        """Start scheduler and worker with this task package."""
+        self.engine.identity = package
+        routes = compile_routes(self.settings, [package])
         self.scheduler = Scheduler(
             self.settings, self.database, self.archive, routes, self.wake, clock=lambda: self.now
         )
@@ -107,12 +115,10 @@ class Bench:
             settings=self.settings,
             database=self.database,
             engine=self.engine,
-            packages={PACKAGE.task: PACKAGE},
+            packages={package.task: package},
             patients=PatientCheck(self.settings.archive_dir),
         )
         self.worker = Worker(self.settings, self.database, runner, clock=lambda: self.now)
-        sender = FolderSender(self.out, self.settings.results_dir)
-        self.courier = Courier(self.settings, "out", sender, self.database, clock=lambda: self.now)
 
     def receive(self, data_set: bytes, *, sop_class: str, uid: str, transfer_syntax: str) -> None:
         meta = FileMeta(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from pydicom import Dataset, dcmread
 
 from node.db import JobState
 from node.jobs import cancel
-from tests.node.worker.bench import Bench, DiscEngine, encoded, still
+from tests.node.worker.bench import PACKAGE, Bench, DiscEngine, encoded, still
 
 GOOD = "1.2.9"
 
@@ -301,3 +302,22 @@ def test_worker__own_results_sent_back_by_the_destination__nothing_more_runs(ben
         bench.receive_file(path)
     bench.settle()
     assert [job.id for job in bench.jobs("1.2.3")] == [done.id]
+
+
+def test_worker__package_replaced_while_jobs_wait__the_new_one_does_them(make: Callable[..., Bench]) -> None:
+    bench = make()
+    bench.receive_ds(still("1.2.4"))
+    bench.settle()
+    bench.receive_ds(still())
+    bench.later(2)
+    bench.scheduler.step()
+    newer = replace(PACKAGE, version="2", digest="sha256:" + "c" * 64)
+    bench.install(newer)
+    bench.scheduler.start()
+    bench.settle()
+    assert sorted((job.state, job.package_digest[0]) for job in bench.jobs("1.2.3")) == [
+        (JobState.CANCELLED, "a"),
+        (JobState.DONE, "c"),
+    ]
+    assert bench.delivered("1.2.3")
+    assert [job.state for job in bench.jobs("1.2.4")] == [JobState.DONE]
