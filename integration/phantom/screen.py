@@ -85,20 +85,21 @@ class Screen:
         strip = height // 3 if self.look.second is SecondRegion.SPECTRUM else 0
         pixels = np.zeros((height + strip, width), np.uint8)
         pixels[:height] = tissue
+        left, top, right, bottom = _lit(tissue)
         regions = [
             SceneRegion(
-                left=self.area.left,
-                top=self.area.top,
-                right=width - 1,
-                bottom=height - 1,
+                left=left,
+                top=top,
+                right=right,
+                bottom=bottom,
                 spatial_format=1,
                 data_type=1,
                 units_x=3,
                 units_y=3,
                 delta_x=cm,
                 delta_y=cm,
-                reference_x=round(self.canvas.origin_x),
-                reference_y=max(0, round(self.canvas.origin_y)),
+                reference_x=round(self.canvas.origin_x) - left,
+                reference_y=max(0, round(self.canvas.origin_y) - top),
             )
         ]
         if self.look.second is SecondRegion.SPECTRUM:
@@ -140,6 +141,12 @@ class Screen:
         top = line * 6
         place = shown[top : top + len(bar), 4:9]
         place[:] = (bar[: len(place)] if shown.ndim == 2 else bar[: len(place), :, None]).astype(np.uint8)
+
+
+def _lit(tissue: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """The rectangle round what the probe shows, as scanners declare it: left, top, right, bottom, inclusive."""
+    rows, columns = np.flatnonzero(tissue.any(axis=1)), np.flatnonzero(tissue.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
 
 
 def _spectrum(pixels: NDArray[np.uint8], top: int) -> SceneRegion:
