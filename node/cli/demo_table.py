@@ -24,7 +24,7 @@ SAID_OF_MEASURES: Final = {
     "perpendicular": "perpendicular_mm",
     "long": "longest_mm",
 }
-CERTAINTY: Final = "Certainty of Finding"
+BESIDE: Final = frozenset({"Certainty of Finding", "Probability"})  # said beside a finding that is shown
 COMMENT_NAME: Final = "Comment"
 EXPECTED: Final = {
     "fetal head": ("fetal-head", ("hc_mm",)),
@@ -87,7 +87,7 @@ def show_answers(answers: tuple[Answer, ...], out: Console) -> None:
     silent = []
     for answer in answers:
         line = answer.line
-        if line.name == CERTAINTY:
+        if line.name in BESIDE:
             continue
         if line.name == COMMENT_NAME:
             silent.append(f"  {answer.task} on {answer.subject}: {line.words}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+PIPED_WIDTH: Final = 140
 State = TypeVar("State", bound=str)
 
 
@@ -21,10 +22,11 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def console() -> Console:
-    """For people; as wide as the terminal, plain when not in one."""
+    """For people; as wide as the terminal, and wide enough for a table where there is none."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
 
 
 def print_table(
