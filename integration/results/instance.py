@@ -118,6 +118,12 @@ def copy_laterality(request: ResultRequest, ds: Dataset) -> None:
     copy_attributes(request.header, ds, ("BodyPartExamined", "Laterality", "ImageLaterality"))
 
 
+def side_of(request: ResultRequest) -> DicomCode | None:
+    """The side that the source names, as a code of CID 244; None where it names none."""
+    side = str(request.header.get("ImageLaterality") or request.header.get("Laterality") or "")
+    return codes.LATERALITY.get(side)
+
+
 def add_unknown_laterality(ds: Dataset) -> None:
     """Say that the side is not known, where the part is not one that has no sides and the source names none.
 

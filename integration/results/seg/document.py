@@ -26,11 +26,12 @@ from integration.results.instance import (
     MAX_LO,
     coded_item,
     copy_compression,
-    copy_laterality,
     new_instance,
     purposeful_source_item,
+    side_of,
     source_item,
 )
+from integration.results.patient import copy_attributes
 from integration.results.request import ResultRequest
 from integration.results.seg.bits import pack_frames
 from integration.results.seg.segments import Segment, bounding_points, overlap, segments_of
@@ -45,7 +46,8 @@ def build_seg(request: ResultRequest) -> Dataset | None:
     spacing = _spacing_mm(request, segments)
     scale = "" if spacing is not None else ", no scale"
     ds = new_instance(request, "SEG", str(SegmentationStorage), modality="SEG", says=f"segmentation{scale}")
-    copy_laterality(request, ds)
+    # The side stands in each segment's anatomic region: PS3.3 C.7.3.1 has no Laterality where it can stand there.
+    copy_attributes(request.header, ds, ("BodyPartExamined",))
     copy_compression(request, ds)
     _add_image(request, ds, segments)
     ds.SegmentSequence = Sequence(_description(request, segment) for segment in segments)
@@ -77,7 +79,7 @@ def _add_image(request: ResultRequest, ds: Dataset, segments: Many[Segment]) -> 
 
 def _description(request: ResultRequest, segment: Segment) -> SegmentDescription:
     task, first = request.task, segment.first
-    return SegmentDescription(
+    description = SegmentDescription(
         segment_number=segment.number,
         segment_label=first.group[:MAX_LO],
         segmented_property_category=codes.concept(first.category),
@@ -95,6 +97,11 @@ def _description(request: ResultRequest, segment: Segment) -> SegmentDescription
         anatomic_regions=None if first.site is None else [codes.concept(first.site)],
         display_color=CIELabColor.from_rgb(*rgb_of(segment.number - 1)),
     )
+    side = side_of(request)
+    if side is not None:
+        for region in description.get("AnatomicRegionSequence", ()):
+            region.AnatomicRegionModifierSequence = Sequence([coded_item(side)])
+    return description
 
 
 def _add_dimensions(request: ResultRequest, ds: Dataset) -> None:

@@ -36,7 +36,7 @@ from pydicom.sr.coding import Code as DicomCode
 from pydicom.uid import UltrasoundImageStorage
 
 from integration.results import codes
-from integration.results.instance import MAX_LO, serial_number
+from integration.results.instance import MAX_LO, serial_number, side_of
 from integration.results.request import ResultRequest
 from integration.results.sr.groups import DrawnGroup, Shape, ToldGroup
 from integration.results.uids import derived_uid
@@ -202,8 +202,7 @@ def _tracking(request: ResultRequest, part: str, identifier: str) -> TrackingIde
 def _sites(request: ResultRequest, site: Code | None) -> list[FindingSite] | None:
     if site is None:
         return None
-    side = str(request.header.get("ImageLaterality") or request.header.get("Laterality") or "")
-    laterality = codes.LATERALITY.get(side)
+    laterality = side_of(request)
     return [FindingSite(codes.concept(site), None if laterality is None else codes.concept(laterality))]
 
 

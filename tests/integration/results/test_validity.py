@@ -93,11 +93,14 @@ def test_results__source_without_body_part_or_side__have_no_error(tmp_path, vali
         assert [line for line in validate(result.path) if line.startswith("Error")] == []
 
 
-def test_results__paired_part_with_side__say_the_side(tmp_path, validate):
-    source = write_source(tmp_path / "source", text={"BodyPartExamined": "BREAST", "ImageLaterality": "L"})
+@pytest.mark.parametrize("keyword", ["ImageLaterality", "Laterality"])
+def test_results__paired_part_with_side__say_the_side(tmp_path, validate, keyword):
+    source = write_source(tmp_path / "source", text={"BodyPartExamined": "BREAST", keyword: "L"})
     results = _results(source, tmp_path)
     for result in results:
         assert validate(result.path) == [], result.role
+    (region,) = pydicom.dcmread(results[0].path).SegmentSequence[0].AnatomicRegionSequence
+    assert region.AnatomicRegionModifierSequence[0].CodeMeaning == "Left"
     report = pydicom.dcmread(results[1].path)
     sides = [
         item.ConceptCodeSequence[0].CodeMeaning
