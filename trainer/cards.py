@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from models.packages.card import (
     Card,
     CodeOnCard,
@@ -14,6 +16,7 @@ from models.packages.card import (
     Training,
     Weights,
 )
+from trainer.lineage import Stage
 from trainer.recipe import Recipe
 
 VERSION = "0.1.0"
@@ -48,12 +51,12 @@ COMMON_LIMITS = (
 )
 
 
-def draft(task: str, recipe: Recipe) -> Card:
+def draft(task: str, recipe: Recipe, stages: Sequence[Stage]) -> Card:
     """The card of a task with open gates, no calibration and no figures."""
-    return (_fetal_head if task == "fetal-head" else _breast_lesion)(recipe)
+    return (_fetal_head if task == "fetal-head" else _breast_lesion)(recipe, stages)
 
 
-def _fetal_head(recipe: Recipe) -> Card:
+def _fetal_head(recipe: Recipe, stages: Sequence[Stage]) -> Card:
     head = CodeOnCard(value="69536005", scheme="SCT", meaning="Head")
     return Card(
         schema=1,
@@ -78,7 +81,7 @@ def _fetal_head(recipe: Recipe) -> Card:
         gates=Gates(scope=0.5, confidence=0.5, area=(0.01, 0.9), dominance=0.5, ellipse=0.5),
         encoder=EncoderOnCard(name=recipe.encoder, digest="sha256:" + "0" * 64),
         weights=Weights(sha256="0" * 64, precision="float16"),
-        training=_training(recipe, HC18, BUS_BRA),
+        training=_training(recipe, stages, HC18, BUS_BRA),
         figures=(),
         baseline="a plain U-Net of 0.5 M parameters at 192 px, 25 epochs, 18 minutes on two cores:"
         " Dice 0.9745, HC mean absolute error 2.05 mm on the same test pictures",
@@ -91,7 +94,7 @@ def _fetal_head(recipe: Recipe) -> Card:
     )
 
 
-def _breast_lesion(recipe: Recipe) -> Card:
+def _breast_lesion(recipe: Recipe, stages: Sequence[Stage]) -> Card:
     return Card(
         schema=1,
         task="breast-lesion",
@@ -127,7 +130,7 @@ def _breast_lesion(recipe: Recipe) -> Card:
         gates=Gates(scope=0.5, confidence=0.5, area=(0.002, 0.9), dominance=0.3, ellipse=0.0),
         encoder=EncoderOnCard(name=recipe.encoder, digest="sha256:" + "0" * 64),
         weights=Weights(sha256="0" * 64, precision="float16"),
-        training=_training(recipe, BUS_BRA, HC18),
+        training=_training(recipe, stages, BUS_BRA, HC18),
         figures=(),
         baseline="none was measured",
         silence=(),
@@ -139,7 +142,7 @@ def _breast_lesion(recipe: Recipe) -> Card:
     )
 
 
-def _training(recipe: Recipe, wanted: DataSet, other: DataSet) -> Training:
+def _training(recipe: Recipe, stages: Sequence[Stage], wanted: DataSet, other: DataSet) -> Training:
     data = (
         wanted.model_copy(update={"role": "in scope"}),
         other.model_copy(update={"role": "the other task on the shared encoder; here out of scope"}),
@@ -151,7 +154,23 @@ def _training(recipe: Recipe, wanted: DataSet, other: DataSet) -> Training:
         split=SPLIT,
         command="echocare-train adapt --task fetal-head --task breast-lesion --data DIR",
         seed=recipe.seed,
-        hours=0.0,
+        hours=round(_hours(stages), 1),
         machine="two x86-64 cores with AVX2 (Zen 3), no accelerator, shared with other work",
-        notes="",
+        notes=_story(stages),
     )
+
+
+def _hours(stages: Sequence[Stage]) -> float:
+    """Wall hours of all stages; packages that a training started from were trained together, so they count once."""
+    packages = [stage.seconds for stage in stages if not stage.epochs]
+    return (max(packages, default=0.0) + sum(stage.seconds for stage in stages if stage.epochs)) / 3600
+
+
+def _story(stages: Sequence[Stage]) -> str:
+    told = []
+    for stage in stages:
+        if stage.epochs:
+            told.append(f"Stage {stage.name}: {stage.epochs} epochs, recipe {stage.digest[:12]}.")
+        elif stage.notes and stage.notes not in told:
+            told.append(stage.notes)
+    return " ".join(told)

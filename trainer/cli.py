@@ -18,11 +18,12 @@ from tqdm import tqdm
 from models.engine import Engine, EngineError
 from models.packages import PackageError, load_package
 from models.packages.card import Figure
+from trainer import parallel
 from trainer.data.cohort import load_cohort, load_outsiders
 from trainer.data.synthetic import phantoms
 from trainer.errors import TrainerError
 from trainer.evaluate import Result, evaluate
-from trainer.export import read_checkpoint
+from trainer.lineage import read_checkpoint, read_start
 from trainer.package import build, describe
 from trainer.recipe import TASKS, Recipe, read_recipe
 from trainer.silence import silences
@@ -46,34 +47,39 @@ def adapt(
     task: Annotated[list[str] | None, typer.Option(help="Task to learn; several share one encoder.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and packages.")] = Path("runs/adapt"),
     recipe: Annotated[Path | None, typer.Option(help="YAML of recipe keys, for one stage.")] = None,
-    initial: Annotated[Path | None, typer.Option(help="Checkpoint whose weights a single stage starts from.")] = None,
+    initial: Annotated[
+        list[Path] | None, typer.Option(help="Checkpoint, or packages of one encoder, to start from.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
 ) -> None:
     """Learn tasks; run the same command again to go on where it stopped (Ctrl-C loses at most one epoch).
 
     Without --recipe the stages `learn`, `refine` and `finish` run, each from the last.
-    The packages lie in OUT/packages.
+    The packages lie in OUT/packages. Several processes learn together under `torchrun --no-python`.
     """
     cv2.setNumThreads(1)
+    parallel.join()
     tasks = tuple(task or TASKS)
     if not set(tasks) <= set(TASKS):
         raise typer.BadParameter(f"tasks are {', '.join(TASKS)}")
     stages = [recipe] if recipe is not None else [RECIPES / f"{name}.yaml" for name in STAGES]
     try:
-        checkpoint = initial
+        start = list(initial or ())
         for stage in stages:
             chosen = _chosen(read_recipe(stage, tasks), epochs, seed)
-            checkpoint = _train(chosen, data, out / stage.stem, checkpoint)
-        if checkpoint is not None:
+            start = [_train(chosen, data, out / stage.stem, start)]
+        if parallel.rank() == 0:
             for name in tasks:
-                _show(_results_of(build(checkpoint, name, data, out / "packages" / name).figures))
+                _show(_results_of(build(start[0], name, data, out / "packages" / name).figures))
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from the last whole epoch", err=True)
         raise typer.Exit(130) from None
     except (TrainerError, PackageError, EngineError) as fault:
         typer.echo(str(fault), err=True)
         raise typer.Exit(1) from fault
+    finally:
+        parallel.leave()
 
 
 @app.command("package")
@@ -139,17 +145,27 @@ def _chosen(recipe: Recipe, epochs: int | None, seed: int | None) -> Recipe:
     )
 
 
-def _train(recipe: Recipe, data: Path, folder: Path, initial: Path | None) -> Path:
+def _train(recipe: Recipe, data: Path, folder: Path, initial: list[Path]) -> Path:
     pool = Pool(
         wanted=tuple(sample for task in recipe.tasks for sample in load_cohort(data, task, "train")),
         outsiders=tuple(load_outsiders(data, "train")),
         phantoms=tuple(phantoms(recipe.phantom_pool)),
     )
-    start = dict(read_checkpoint(initial).weights) if initial is not None else None
-    trainer = Trainer(recipe, pool, folder, start)
-    with tqdm(total=trainer.steps, initial=trainer.step, unit="step", desc=folder.name, dynamic_ncols=True) as bar:
+    start = read_start(initial) if initial else None
+    trainer = Trainer(recipe, pool, folder, start, name=folder.name)
+    bar = tqdm(
+        total=trainer.steps,
+        initial=trainer.step,
+        unit="step",
+        desc=folder.name,
+        dynamic_ncols=True,
+        disable=parallel.rank() > 0,
+    )
+    with bar:
         for done in trainer.run(lambda step, steps: _advance(bar)):
             words = "  ".join(f"{name} {value:.3f}" for name, value in done.losses.items())
+            if parallel.rank() > 0:
+                continue
             bar.write(f"epoch {done.epoch + 1} of {recipe.epochs}, {done.seconds:.0f} s: {words}", file=sys.stderr)
     return folder / "checkpoint.pt"
 

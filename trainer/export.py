@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,37 +13,10 @@ from models.packages.card import Card, card_text
 from models.packages.package import CARD
 from models.packages.weights import encoder_digest, stored, write_weights
 from trainer.cards import draft
-from trainer.errors import WrongCheckpoint
-from trainer.recipe import CLASSIFIES, Recipe
+from trainer.lineage import Checkpoint, read_checkpoint
+from trainer.recipe import CLASSIFIES
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """What a training left behind."""
-
-    recipe: Recipe
-    weights: Mapping[str, torch.Tensor]  # the averaged network
-    epochs: int  # done
-
-
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read `checkpoint.pt`.
-
-    Raises
-    ------
-    WrongCheckpoint
-        It is not there or is of another shape.
-    """
-    try:
-        state = torch.load(path, weights_only=True)
-        raw = dict(state["recipe"])
-        raw["tasks"] = tuple(raw["tasks"])
-        raw["sizes"] = tuple((float(share), int(size)) for share, size in raw["sizes"])
-        return Checkpoint(recipe=Recipe(**raw), weights=state["averaged"], epochs=int(state["next_epoch"]))
-    except (OSError, KeyError, TypeError, RuntimeError) as fault:
-        raise WrongCheckpoint(f"{path} is no checkpoint of this trainer: {fault}") from fault
 
 
 def task_network(checkpoint: Checkpoint, task: str) -> TaskNetwork:
@@ -86,6 +57,6 @@ def export(checkpoint: Path, task: str, folder: Path) -> Card:
         The checkpoint cannot be read.
     """
     state = read_checkpoint(checkpoint)
-    card = write_package(task_network(state, task), draft(task, state.recipe), folder)
+    card = write_package(task_network(state, task), draft(task, state.recipe, state.stages), folder)
     log.info("package written", extra={"action": "export", "task": task})
     return card

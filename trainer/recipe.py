@@ -38,6 +38,7 @@ class Recipe:
     ema: float = 0.995
     scope_weight: float = 0.3
     answer_weight: float = 0.4
+    still_norms: bool = False  # leave the statistics of batch norm as they are: for few pictures in a process
 
     def size(self, epoch: int) -> int:
         """Edge of the pictures in an epoch (from 0), px."""

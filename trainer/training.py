@@ -23,6 +23,7 @@ from trainer.data.augment import vary
 from trainer.data.cohort import Sample
 from trainer.data.synthetic import in_sector, nonsense, without_head
 from trainer.errors import WrongCheckpoint
+from trainer.lineage import Stage, Start
 from trainer.losses import answer_loss, mask_loss
 from trainer.recipe import CLASSIFIES, Recipe
 
@@ -87,8 +88,10 @@ class Trainer:
         The pictures.
     folder
         Where `checkpoint.pt` lies; taken up again if it is there.
-    initial
-        State dict of a `SharedNetwork` to start from.
+    start
+        Weights to start from, and their stages.
+    name
+        Of this stage, for cards.
 
     Raises
     ------
@@ -96,12 +99,14 @@ class Trainer:
         The folder's checkpoint was made by another recipe.
     """
 
-    def __init__(self, recipe: Recipe, pool: Pool, folder: Path, initial: dict[str, Tensor] | None = None) -> None:
+    def __init__(self, recipe: Recipe, pool: Pool, folder: Path, start: Start | None = None, name: str = "") -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.pool, self.folder = recipe, pool, folder
         self.network = SharedNetwork(recipe)
-        if initial is not None:
-            self.network.load_state_dict(initial, strict=False)
+        self.name, self.seconds = name, 0.0
+        self.before = start.stages if start is not None else ()
+        if start is not None:
+            self.network.load_state_dict(dict(start.weights), strict=False)
         self.averaged = copy.deepcopy(self.network).eval()
         self.steps = recipe.epochs * len(self._batches(0))
         self.optimizer = torch.optim.AdamW(_groups(self.network, recipe.decay), lr=recipe.rate)
@@ -124,7 +129,7 @@ class Trainer:
         batches = self._batches(epoch)
         rng = np.random.default_rng([self.recipe.seed, epoch, 1 + parallel.rank()])
         progress = Progress(epoch=epoch, seconds=0.0)
-        self.network.train()
+        self._learning()
         coming = ahead.submit(_varied, parallel.share(batches[0]), self._view(epoch), rng)
         for number in range(len(batches)):
             batch = coming.result()
@@ -134,12 +139,20 @@ class Trainer:
                 progress.losses[name] = progress.losses.get(name, 0.0) + value / len(batches)
             on_step(number + 1, len(batches))
         self.next_epoch = epoch + 1
+        progress.seconds = time.monotonic() - start
+        self.seconds += progress.seconds
         parallel.average_statistics(self.network.buffers())
         parallel.average_statistics(self.averaged.buffers())
         if parallel.rank() == 0:
             self._save()
-        progress.seconds = time.monotonic() - start
         return progress
+
+    def _learning(self) -> None:
+        self.network.train()
+        if self.recipe.still_norms:
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
 
     def _view(self, epoch: int) -> tuple[int, float]:
         return self.recipe.size(epoch), self.recipe.strength
@@ -230,11 +243,15 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "step": self.step,
             "next_epoch": self.next_epoch,
+            "stages": [asdict(stage) for stage in (*self.before, self._stage())],
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / "checkpoint.part"
         torch.save(state, part)
         os.replace(part, self.folder / "checkpoint.pt")
+
+    def _stage(self) -> Stage:
+        return Stage(name=self.name, digest=self.recipe.digest(), epochs=self.next_epoch, seconds=self.seconds)
 
     def _restore(self) -> None:
         path = self.folder / "checkpoint.pt"
@@ -248,6 +265,8 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step, self.next_epoch = state["step"], state["next_epoch"]
+        stages = [Stage(**stage) for stage in state["stages"]]
+        self.before, self.name, self.seconds = tuple(stages[:-1]), stages[-1].name, stages[-1].seconds
         log.info("training taken up again", extra={"action": "resume", "epoch": self.next_epoch})
 
 

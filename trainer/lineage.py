@@ -1,0 +1,88 @@
+"""Where weights come from: checkpoints or packages to start from, and what was done to them since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from models.packages.package import CARD, load_package
+from models.packages.weights import ENCODER_PREFIX
+from trainer.errors import WrongCheckpoint
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One training that went into some weights, or the package that it started from."""
+
+    name: str
+    digest: str  # of the recipe, or of the package
+    epochs: int = 0  # done
+    seconds: float = 0.0
+    notes: str = ""  # how a package says that it came about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Weights of a shared network that a training may start from."""
+
+    weights: Mapping[str, torch.Tensor]
+    stages: tuple[Stage, ...] = ()  # in order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint(Start):
+    """What a training left behind: averaged weights, itself the last stage."""
+
+    recipe: Recipe
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read `checkpoint.pt`.
+
+    Raises
+    ------
+    WrongCheckpoint
+        It is not there or is of another shape.
+    """
+    try:
+        state = torch.load(path, weights_only=True)
+        raw = dict(state["recipe"])
+        raw["tasks"] = tuple(raw["tasks"])
+        raw["sizes"] = tuple((float(share), int(size)) for share, size in raw["sizes"])
+        stages = tuple(Stage(**stage) for stage in state["stages"])
+        return Checkpoint(recipe=Recipe(**raw), weights=state["averaged"], stages=stages)
+    except (OSError, KeyError, TypeError, RuntimeError) as fault:
+        raise WrongCheckpoint(f"{path} is no checkpoint of this trainer: {fault}") from fault
+
+
+def read_start(paths: Sequence[Path]) -> Start:
+    """What a training starts from: one checkpoint, or packages that share an encoder.
+
+    Raises
+    ------
+    WrongCheckpoint
+        Several things are named that do not go together, or one cannot be read.
+    PackageError
+        A package is not whole.
+    """
+    if len(paths) == 1 and not (paths[0] / CARD).is_file():
+        return read_checkpoint(paths[0])
+    weights: dict[str, torch.Tensor] = {}
+    stages = []
+    packages = [load_package(path) for path in paths]
+    if len({package.identity.encoder_digest for package in packages}) != 1:
+        raise WrongCheckpoint(f"{', '.join(str(path) for path in paths)} have different encoders: name one, or kin")
+    for package in packages:
+        task = package.identity.task
+        for name, value in load_file(str(package.weights)).items():
+            own = name if name.startswith(ENCODER_PREFIX) else name.replace("heads.", f"heads.{task}.", 1)
+            weights[own] = value.to(torch.float32)
+        told = package.card.training
+        name = f"package {task} {package.identity.version}"
+        stages.append(Stage(name=name, digest=package.identity.digest, seconds=3600 * told.hours, notes=told.notes))
+    return Start(weights=weights, stages=tuple(stages))
