@@ -1,0 +1,141 @@
+"""Reader of several structures: a mask of each in each frame that passes its gates, areas of the surest frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.findings import Finding, Mask, Measure, NoFinding, Quantity
+from models.geometry import polygon
+from models.packages.settings_pictures import MaskedStructure, SegmentationSettings
+from models.readers.areas import enclosed, mask_in_frame, outline_in_frame
+from models.readers.marking import Marked, against_others, mark
+from models.readers.reader import Raw, Seen
+from models.readers.saying import AREA
+from models.readers.scoping import out_of_scope, scope_of
+
+View = tuple[int, int, int, int]
+
+
+class StructuresReader:
+    """Structures in each view of a still or a cine.
+
+    A structure that is nowhere marked is not mentioned while another is found; one that was marked and never passed
+    its gates is said to be withheld, and why.
+    """
+
+    def __init__(self, settings: SegmentationSettings) -> None:
+        self._settings = settings
+        self._views: list[View] = []
+        self._masks: list[Mask] = []
+        self._best: dict[tuple[int, View], Marked] = {}  # the surest frame so far, by structure and view
+        self._withheld: dict[int, Marked] = {}  # the surest that was not said, by structure
+        self._unfound: tuple[float, int] | None = None  # scope score and frame of the likeliest picture so far
+
+    def see(self, seen: Seen) -> None:
+        """Mark each structure in one view; keep its mask, and the maps of the surest frame."""
+        scope = scope_of(seen.raw)
+        if self._unfound is None or scope > self._unfound[0]:
+            self._unfound = (scope, seen.frame)
+        if out_of_scope(seen.raw, self._settings, self._settings.name) is not None:
+            return
+        probabilities = seen.raw["mask"]
+        likely = against_others(probabilities) if self._settings.exclusive else probabilities
+        for number, asked in enumerate(self._settings.structures):
+            marked = mark(likely[number], probabilities[number], asked, seen.frame, seen.place)
+            if marked is not None:
+                self._note(number, asked, marked, scope)
+
+    def again(self) -> Sequence[NDArray[np.uint8]]:
+        """None: mirrored, a left structure would be a right one."""
+        return ()
+
+    def findings(self, again: Sequence[Raw]) -> tuple[Finding, ...]:
+        """Masks of all frames, areas, then what was withheld; or that nothing was found."""
+        said: list[Finding] = list(self._masks)
+        for (number, view), marked in sorted(self._best.items(), key=lambda item: item[0][0]):
+            asked = self._settings.structures[number]
+            if asked.area:
+                said.append(_area(marked, asked, self._group(asked, view)))
+        found = {number for number, _ in self._best}
+        said += [
+            _withheld(marked, self._settings.structures[number])
+            for number, marked in sorted(self._withheld.items())
+            if number not in found
+        ]
+        return tuple(said) if said else (self._nothing(),)
+
+    def _note(self, number: int, asked: MaskedStructure, marked: Marked, scope: float) -> None:
+        if marked.silence is None:
+            mask = mask_in_frame(marked.likely, marked.place)
+            if mask.any():
+                self._say(number, asked, marked, scope, mask)
+            return
+        kept = self._withheld.get(number)
+        if kept is None or marked.confidence > kept.confidence:
+            self._withheld[number] = marked
+
+    def _say(self, number: int, asked: MaskedStructure, marked: Marked, scope: float, mask: NDArray[np.bool_]) -> None:
+        view, structure = marked.place.view, asked.structure
+        kept = self._best.get((number, view))
+        if kept is None or marked.confidence > kept.confidence:
+            self._best[number, view] = marked
+        self._masks.append(
+            Mask(
+                name=structure.name,
+                group=self._group(asked, view),
+                frame=marked.frame,
+                code=structure.type.to_code(),
+                site=structure.site.to_code(),
+                confidence=scope * marked.confidence,
+                category=structure.category.to_code(),
+                rows=marked.place.rows,
+                columns=marked.place.columns,
+                packed=Mask.pack(mask),
+            )
+        )
+
+    def _group(self, asked: MaskedStructure, view: View) -> str:
+        if view not in self._views:
+            self._views.append(view)
+        return f"{asked.structure.name} {self._views.index(view) + 1}"
+
+    def _nothing(self) -> NoFinding:
+        name, least = self._settings.name, self._settings.scope
+        scope, frame = self._unfound if self._unfound is not None else (0.0, 1)
+        names = " or ".join(asked.structure.name for asked in self._settings.structures)
+        reason = f"no {names} was marked (scope score {scope:.2f})" if least is not None else f"no {names} was marked"
+        if least is not None and scope < least:
+            reason = f"not a picture of a {name} (scope score {scope:.2f} < {least:.2f})"
+        return NoFinding(name=name, group=name, frame=frame, confidence=scope, reason=reason)
+
+
+def _area(marked: Marked, asked: MaskedStructure, group: str) -> Quantity:
+    rim = outline_in_frame(polygon(marked.likely), marked.place)
+    return Quantity(
+        name="area",
+        group=group,
+        frame=marked.frame,
+        code=AREA,
+        site=asked.structure.site.to_code(),
+        confidence=marked.confidence,
+        value=enclosed(rim),
+        unit="px2",
+        measure=Measure.AREA,
+        points=rim,
+    )
+
+
+def _withheld(marked: Marked, asked: MaskedStructure) -> NoFinding:
+    structure = asked.structure
+    return NoFinding(
+        name=structure.name,
+        group=structure.name,
+        frame=marked.frame,
+        code=structure.type.to_code(),
+        site=structure.site.to_code(),
+        confidence=marked.confidence,
+        reason=marked.silence or f"the {structure.name} was not fit to be said",
+    )
