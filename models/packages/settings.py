@@ -10,6 +10,14 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from models.packages.parts import CardPart, CodeOnCard, KindSettings, Structure
+from models.packages.settings_detection import DetectionSettings
+from models.packages.settings_pictures import (
+    ClassificationSettings,
+    OrdinalSettings,
+    QualitySettings,
+    SegmentationSettings,
+    ViewSettings,
+)
 
 
 class Question(CardPart):
@@ -46,4 +54,13 @@ class OutlineSettings(KindSettings):
     gates: Gates
 
 
-Settings: TypeAlias = Annotated[OutlineSettings, Field(discriminator="kind")]
+Settings: TypeAlias = Annotated[
+    OutlineSettings
+    | DetectionSettings
+    | SegmentationSettings
+    | ClassificationSettings
+    | OrdinalSettings
+    | ViewSettings
+    | QualitySettings,
+    Field(discriminator="kind"),
+]
