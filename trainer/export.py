@@ -1,4 +1,4 @@
-"""From a checkpoint to task packages."""
+"""From a checkpoint to packages: one of the encoder, and one of each task beside it."""
 
 from __future__ import annotations
 
@@ -8,55 +8,54 @@ from pathlib import Path
 import torch
 
 from models.encoder.factory import create_encoder
-from models.network import TaskHeads, TaskNetwork
-from models.packages.card import Card, card_text
-from models.packages.package import CARD
-from models.packages.weights import encoder_digest, stored, write_weights
+from models.heads.task import build_heads
+from models.packages.card import Card
+from models.packages.encoders import EncoderPackage
+from models.packages.folders import ENCODERS
+from models.packages.weights import ENCODER_PREFIX, PRECISIONS, stored
+from models.packages.writing import About, write_encoder, write_package
 from trainer.cards import draft
+from trainer.errors import WrongCheckpoint
 from trainer.lineage import Checkpoint, read_checkpoint
-from trainer.recipe import CLASSIFIES
 
 log = logging.getLogger(__name__)
-
-
-def task_network(checkpoint: Checkpoint, task: str) -> TaskNetwork:
-    """The network of one task out of the shared one."""
-    encoder = create_encoder(checkpoint.recipe.encoder)
-    network = TaskNetwork(encoder, TaskHeads(encoder.config.channels, classifies=CLASSIFIES[task]))
-    own = f"heads.{task}."
-    picked = {
-        name.replace(own, "heads."): value
-        for name, value in checkpoint.weights.items()
-        if name.startswith(("encoder.", own))
-    }
-    network.load_state_dict(picked)
-    return network.eval()
-
-
-def write_package(network: TaskNetwork, card: Card, folder: Path) -> Card:
-    """Write a package; the card's digests are set to those of the weights written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = stored(network, torch.float16 if card.weights.precision == "float16" else torch.float32)
-    sha256 = write_weights(tensors, folder / card.weights.file)
-    whole = card.model_copy(
-        update={
-            "weights": card.weights.model_copy(update={"sha256": sha256}),
-            "encoder": card.encoder.model_copy(update={"digest": encoder_digest(tensors)}),
-        }
-    )
-    (folder / CARD).write_text(card_text(whole), encoding="utf-8")
-    return whole
 
 
 def export(checkpoint: Path, task: str, folder: Path) -> Card:
     """A package with the task's first card: gates and calibration are set by `calibrate`, figures by `evaluate`.
 
+    The encoder is written into the folder `encoders` beside `folder`, unless it lies there already.
+
     Raises
     ------
     WrongCheckpoint
-        The checkpoint cannot be read.
+        The checkpoint cannot be read, or its weights are not those of the encoder and the task.
     """
     state = read_checkpoint(checkpoint)
-    card = write_package(task_network(state, task), draft(task, state.recipe, state.stages), folder)
+    card = draft(task, state.recipe, state.stages)
+    encoder = create_encoder(state.recipe.encoder)
+    heads = build_heads(encoder.config.channels, card.settings)
+    _load(encoder, state, ENCODER_PREFIX, checkpoint)
+    _load(heads, state, f"heads.{task}.", checkpoint)
+    package = _encoder_package(stored(encoder, PRECISIONS[card.weights.precision]), card, folder.parent / ENCODERS)
+    whole = write_package(heads, card, package, folder)
     log.info("package written", extra={"action": "export", "task": task})
-    return card
+    return whole
+
+
+def _load(module: torch.nn.Module, state: Checkpoint, prefix: str, checkpoint: Path) -> None:
+    own = {name.removeprefix(prefix): value for name, value in state.weights.items() if name.startswith(prefix)}
+    try:
+        module.load_state_dict(own)
+    except RuntimeError as fault:
+        raise WrongCheckpoint(f"{checkpoint} holds other weights than '{prefix}' wants: {fault}") from fault
+
+
+def _encoder_package(tensors: dict[str, torch.Tensor], card: Card, into: Path) -> EncoderPackage:
+    about = About(
+        title=f"Ultrasound encoder {card.encoder.name}, trained with the tasks on it",
+        data=tuple(data.model_copy(update={"role": "training of the tasks on it"}) for data in card.training.data),
+        origin=card.training.command,
+        notes=card.training.notes,
+    )
+    return write_encoder(tensors, card.encoder.name, about, into)

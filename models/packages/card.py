@@ -5,57 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from models.findings import Code
-from models.packages.errors import CardError, NewerSchema
+from models.packages.files import read_table, table_text
+from models.packages.licences import Use, use_of_licence
+from models.packages.parts import CardPart
+from models.packages.settings import Settings
 
 SCHEMA = 1
-
-
-class CardPart(BaseModel):
-    """Cards are closed and frozen: a key that nobody knows is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CodeOnCard(CardPart):
-    """A coded concept."""
-
-    value: str
-    scheme: str
-    meaning: str = Field(max_length=64)
-
-    def to_code(self) -> Code:
-        """As findings carry it."""
-        return Code(value=self.value, scheme=self.scheme, meaning=self.meaning)
-
-
-class Structure(CardPart):
-    """What the task outlines."""
-
-    name: str
-    category: CodeOnCard  # segmented property category
-    type: CodeOnCard  # segmented property type
-    site: CodeOnCard
-
-
-class Question(CardPart):
-    """A yes-or-no question about the structure."""
-
-    name: str
-    code: CodeOnCard
-    yes: CodeOnCard
-    no: CodeOnCard
-    probability_name: str
-    probability_code: CodeOnCard
-    temperature: float = Field(gt=0)  # logits are divided by it
-    shift: float  # added to the logit after that
-    threshold: float = Field(ge=0, le=1)  # calibrated probability from which the answer is yes
-    threshold_from: str  # how it was chosen
 
 
 class InputScope(CardPart):
@@ -66,14 +25,8 @@ class InputScope(CardPart):
     not_for: str
 
 
-class Gates(CardPart):
-    """When the task keeps silent; all chosen on validation pictures."""
-
-    scope: float = Field(ge=0, le=1)  # least scope score
-    confidence: float = Field(ge=0, le=1)  # least mean probability inside the outline
-    area: tuple[float, float]  # share of the looked-at picture, least and most
-    dominance: float = Field(ge=0, le=1)  # least share of the largest part in all that was marked
-    ellipse: float = Field(ge=0, le=1)  # least overlap (intersection over union) of outline and fitted ellipse
+def _use(given: dict[str, Any]) -> Use:
+    return use_of_licence(str(given.get("licence", "")))
 
 
 class DataSet(CardPart):
@@ -82,8 +35,9 @@ class DataSet(CardPart):
     name: str
     role: str
     licence: str
-    pictures: int
+    pictures: int | None = None
     patients: int | None = None
+    use: Use = Field(default_factory=_use)  # what the licence leaves open; by its words where the card does not say
 
 
 class Training(CardPart):
@@ -129,10 +83,19 @@ class Weights(CardPart):
 
 
 class EncoderOnCard(CardPart):
-    """The encoder whose weights lie in the file."""
+    """The encoder that the heads were trained on; its weights lie in a package of its own."""
 
-    name: str
+    name: str  # of the architecture
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+
+class AdapterOnCard(CardPart):
+    """A small change of the encoder that this task alone uses; its weights lie beside those of the heads."""
+
+    kind: Literal["lora"] = "lora"
+    rank: int = Field(ge=1, le=256)
+    alpha: float = Field(gt=0)  # the change is scaled by alpha / rank
+    targets: tuple[str, ...] = Field(min_length=1)  # linear layers: paths, or their last parts, such as attn.qkv
 
 
 class Card(CardPart):
@@ -145,11 +108,9 @@ class Card(CardPart):
     status: str
     intended_use: str
     input: InputScope
-    structure: Structure
-    measures: Literal["ellipse", "diameters"]
-    question: Question | None = None
-    gates: Gates
+    settings: Settings
     encoder: EncoderOnCard
+    adapter: AdapterOnCard | None = None
     weights: Weights
     training: Training
     figures: tuple[Figure, ...]
@@ -176,23 +137,9 @@ def read_card(path: Path) -> Card:
     NewerSchema
         Its schema number is above `SCHEMA`.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise CardError(f"the card {path} cannot be read: {fault}") from fault
-    if not isinstance(raw, dict):
-        raise CardError(f"the card {path} is not a table of keys and values")
-    schema = raw.get("schema")
-    if isinstance(schema, int) and schema > SCHEMA:
-        raise NewerSchema(f"the card {path} has schema {schema}, this software reads up to {SCHEMA}: update it")
-    try:
-        return Card.model_validate(raw)
-    except ValidationError as fault:
-        faults = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in fault.errors())
-        raise CardError(f"the card {path} breaks the schema: {faults}") from fault
+    return read_table(path, Card, SCHEMA)
 
 
 def card_text(card: Card) -> str:
     """The card as YAML, for a file."""
-    table = card.model_dump(mode="json", by_alias=True)
-    return yaml.safe_dump(table, sort_keys=False, allow_unicode=True, width=110)
+    return table_text(card)

@@ -1,17 +1,23 @@
-"""Why a task package was refused.
+"""Why a package was refused.
 
 PackageError
 ├── CardError
 ├── NewerSchema
 ├── DamagedWeights
-└── UnknownEncoder
+├── UnknownEncoder
+├── MissingEncoder
+├── BadAdapter
+└── ImportRefused
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 
 class PackageError(Exception):
-    """A task package cannot be used; the message says which and why."""
+    """A package cannot be used; the message says which and why."""
 
     code: str = "package"
     retryable: bool = False
@@ -36,6 +42,34 @@ class DamagedWeights(PackageError):
 
 
 class UnknownEncoder(PackageError):
-    """The card names an encoder that this software does not have."""
+    """The card names an architecture that this software does not have."""
 
     code = "package-unknown-encoder"
+
+
+class MissingEncoder(PackageError):
+    """No whole encoder package has the digest that the card names."""
+
+    code = "package-missing-encoder"
+
+
+class BadAdapter(PackageError):
+    """An adapter is to change layers that the encoder does not have."""
+
+    code = "package-bad-adapter"
+
+
+class ImportRefused(PackageError):
+    """A file of weights from elsewhere is not what this software can take."""
+
+    code = "package-import-refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A folder that was no usable package."""
+
+    path: Path
+    code: str
+    reason: str
+    encoder_digest: str | None = None  # of an encoder package whose card could be read

@@ -1,52 +1,63 @@
-"""Task packages: a folder with `card.yaml` and the weights that the card was written for."""
+"""Task packages: a folder with `card.yaml` and the weights of the heads, on an encoder that is named by digest."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.encoder.config import CONFIGS
 from models.findings import TaskIdentity
 from models.packages.card import Card, read_card
-from models.packages.errors import CardError, DamagedWeights, PackageError, UnknownEncoder
+from models.packages.encoders import EncoderPackage, Encoders, find_encoders
+from models.packages.errors import PackageError, Refusal
+from models.packages.files import check_weights
+from models.packages.folders import CARD as CARD
+from models.packages.folders import folders_in
+from models.packages.licences import Use, strictest
 
 BUNDLED = Path(__file__).resolve().parents[1] / "bundled"
-CARD = "card.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPackage:
-    """A package whose card and weights were found whole."""
+    """A package whose card, weights and encoder were found whole."""
 
     identity: TaskIdentity
     card: Card
     path: Path
+    encoder: EncoderPackage
 
     @property
     def weights(self) -> Path:
-        """The file of weights."""
+        """The file of weights: heads, and the adapter if there is one."""
         return self.path / self.card.weights.file
+
+    @property
+    def use(self) -> Use:
+        """What the licences of all training data leave open, the encoder's included."""
+        return strictest((*(data.use for data in self.card.training.data), self.encoder.use))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A folder that was no usable package."""
+class Inventory:
+    """All that lies in the package folders."""
 
-    path: Path
-    code: str
-    reason: str
+    packages: tuple[TaskPackage, ...]  # one a task, by task name
+    replaced: tuple[TaskPackage, ...]  # whole, but another package of the same task was found later
+    encoders: tuple[EncoderPackage, ...]  # by architecture and digest
+    refusals: tuple[Refusal, ...]
 
 
-def load_package(path: Path) -> TaskPackage:
-    """Read a package and check that it is whole.
+def load_package(path: Path, encoders: Encoders | None = None) -> TaskPackage:
+    """Read a task package and check that it is whole.
 
     Parameters
     ----------
     path
         The package's folder.
+    encoders
+        Where to look for its encoder; without, among the bundled ones, beside the package, and in a folder `encoders`
+        beside the package.
 
     Raises
     ------
@@ -58,75 +69,71 @@ def load_package(path: Path) -> TaskPackage:
         The weights are missing or their digest is not the card's.
     UnknownEncoder
         This software has no such encoder.
+    MissingEncoder
+        No whole encoder package has the digest that the card names.
     """
     card = read_card(path / CARD)
-    if card.encoder.name not in CONFIGS:
-        raise UnknownEncoder(
-            f"the package {path} wants the encoder '{card.encoder.name}'; there are {', '.join(sorted(CONFIGS))}"
-        )
-    if os.path.basename(card.weights.file) != card.weights.file:
-        raise CardError(f"the package {path} names weights outside its own folder: {card.weights.file}")
-    file = path / card.weights.file
-    try:
-        with file.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError as fault:
-        raise DamagedWeights(f"the package {path} has no readable weights: {fault}") from fault
-    if found != card.weights.sha256:
-        raise DamagedWeights(
-            f"the weights of {path} have digest {found[:12]}…, its card says {card.weights.sha256[:12]}…: copy again"
-        )
+    check_weights(path, card.weights.file, card.weights.sha256)
+    if encoders is None:
+        encoders = find_encoders(folders_in([BUNDLED, path.parent]).encoders, card.encoder.digest)
+    encoder = encoders.wanted(card.encoder, path)
     identity = TaskIdentity(
         task=card.task, version=card.version, digest=card.digest(), encoder_digest=card.encoder.digest
     )
-    return TaskPackage(identity=identity, card=card, path=path)
+    return TaskPackage(identity=identity, card=card, path=path, encoder=encoder)
 
 
-def verify(path: Path) -> TaskPackage:
-    """Check a package to the last tensor: as `load_package`, and the network takes the weights.
+def verify(path: Path, encoders: Encoders | None = None) -> TaskPackage:
+    """Check a task package to the last tensor: as `load_package`, and the networks take all weights, the encoder's too.
 
     Raises
     ------
     PackageError
         One of its kinds; the message says what is wrong.
     """
-    from models.packages.weights import network_of
+    from models.packages.weights import check_encoder, check_own_weights
 
-    package = load_package(path)
-    network_of(package)
+    package = load_package(path, encoders)
+    check_encoder(package.encoder)
+    check_own_weights(package)
     return package
 
 
-def discover(extra: Sequence[Path] = ()) -> tuple[tuple[TaskPackage, ...], tuple[Refusal, ...]]:
-    """All packages that can be used, and the folders that cannot, with the reason.
+def inventory(extra: Sequence[Path] = ()) -> Inventory:
+    """Everything in the bundled folder and in others.
 
     Parameters
     ----------
     extra
         Folders of packages, or packages, besides the bundled ones. Of two packages of one task the later stands.
-
-    Returns
-    -------
-    tuple
-        Packages by task name, and refusals.
     """
+    folders = folders_in([BUNDLED, *extra])
+    encoders = find_encoders(folders.encoders)
     packages: dict[str, TaskPackage] = {}
-    refusals: list[Refusal] = []
-    for folder in _folders([BUNDLED, *extra]):
+    replaced: list[TaskPackage] = []
+    refusals = [*folders.refusals, *encoders.refusals]
+    for folder in folders.tasks:
         try:
-            package = load_package(folder)
+            package = load_package(folder, encoders)
         except PackageError as fault:
             refusals.append(Refusal(path=folder, code=fault.code, reason=str(fault)))
         else:
-            packages[package.identity.task] = package
-    return tuple(packages[task] for task in sorted(packages)), tuple(refusals)
+            task = package.identity.task
+            if task in packages:
+                replaced.append(packages[task])
+            packages[task] = package
+    return Inventory(
+        packages=tuple(packages[task] for task in sorted(packages)),
+        replaced=tuple(replaced),
+        encoders=tuple(sorted(encoders.whole.values(), key=lambda each: (each.name, each.digest))),
+        refusals=tuple(refusals),
+    )
 
 
-def _folders(roots: Iterable[Path]) -> list[Path]:
-    found: list[Path] = []
-    for root in roots:
-        if (root / CARD).exists():
-            found.append(root)
-        elif root.is_dir():
-            found += sorted(child for child in root.iterdir() if child.is_dir() and not child.name.startswith("."))
-    return found
+def discover(extra: Sequence[Path] = ()) -> tuple[tuple[TaskPackage, ...], tuple[Refusal, ...]]:
+    """The task packages that can be used, one a task, by task name; and the folders that cannot, with the reason.
+
+    The parameter is that of `inventory`.
+    """
+    found = inventory(extra)
+    return found.packages, found.refusals

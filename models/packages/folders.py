@@ -1,0 +1,68 @@
+"""Where packages lie: folders of folders, with encoders beside the tasks or in a folder of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.packages.errors import CardError, Refusal
+
+CARD = "card.yaml"
+ENCODER_CARD = "encoder.yaml"
+ENCODERS = "encoders"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """What was found, in the order of looking; nothing in it was read yet."""
+
+    encoders: tuple[Path, ...]
+    tasks: tuple[Path, ...]
+    refusals: tuple[Refusal, ...]  # folders without any card, or that cannot be listed
+
+
+def folders_in(roots: Iterable[Path]) -> Folders:
+    """Look for packages.
+
+    Parameters
+    ----------
+    roots
+        Packages, or folders of packages; a folder `encoders` in these is looked into as well. What does not exist
+        holds nothing; hidden folders are passed over.
+    """
+    encoders: list[Path] = []
+    tasks: list[Path] = []
+    refusals: list[Refusal] = []
+    for root in roots:
+        try:
+            for folder in _candidates(root):
+                is_encoder, is_task = (folder / ENCODER_CARD).exists(), (folder / CARD).exists()
+                encoders += [folder] if is_encoder else []
+                tasks += [folder] if is_task else []
+                if not is_encoder and not is_task:
+                    words = f"the folder {folder} holds neither {CARD} nor {ENCODER_CARD}: it is no package"
+                    refusals.append(Refusal(path=folder, code=CardError.code, reason=words))
+        except OSError as fault:
+            words = f"the folder {root} cannot be looked into: {fault}"
+            refusals.append(Refusal(path=root, code=CardError.code, reason=words))
+    return Folders(encoders=tuple(encoders), tasks=tuple(tasks), refusals=tuple(refusals))
+
+
+def _candidates(root: Path) -> Iterator[Path]:
+    if _is_package(root):
+        yield root
+    elif root.is_dir():
+        for child in _children(root):
+            if child.name == ENCODERS and not _is_package(child):
+                yield from _children(child)
+            else:
+                yield child
+
+
+def _is_package(folder: Path) -> bool:
+    return (folder / CARD).exists() or (folder / ENCODER_CARD).exists()
+
+
+def _children(folder: Path) -> list[Path]:
+    return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
