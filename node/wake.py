@@ -37,7 +37,7 @@ class Wake:
     """
 
     def __init__(self, data_dir: Path, role: str | None = None) -> None:
-        self._folder = _socket_folder(data_dir)
+        self._folder = socket_folder(data_dir)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._path: Path | None = None
@@ -99,7 +99,19 @@ class Wake:
         self.close()
 
 
-def _socket_folder(data_dir: Path) -> Path:
+def engine_socket(data_dir: Path) -> Path:
+    """Where a node's engine answers other processes of the same user."""
+    return socket_folder(data_dir) / "engine.sock"
+
+
+def socket_folder(data_dir: Path) -> Path:
+    """The folder of a node's Unix sockets, only for its user; made if it is not there.
+
+    Raises
+    ------
+    PermissionError
+        It belongs to somebody else.
+    """
     folder = data_dir.absolute() / "run"
     longest = len(os.fsencode(folder)) + len("/scheduler_01.4194304-abcdef.sock")
     if longest > LONGEST_PATH:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.engine.engine import Engine, Look
-from models.engine.frame import FrameInput, square_of
-from models.engine.reading import Reading, mask_in_frame, read
-from models.packages.card import Card, Gates, Question
+from models.engine import Engine, FrameInput
+from models.frames import square_of
+from models.packages.card import Card
 from models.packages.package import TaskPackage
+from models.packages.settings import Gates, OutlineSettings, Question
+from models.readers.judging import Reading, mask_in_frame, read
 from trainer.data.cohort import COHORT_OF, OUTSIDERS, read_gray, rows
 from trainer.data.graphics import paint_over
 
@@ -36,15 +37,30 @@ class Seen:
 
 def calibrated(package: TaskPackage, data: Path) -> Card:
     """The package's card with gates, temperature and threshold from the validation split."""
-    card = package.card
-    engine = Engine([package], device="cpu")
-    own = _own(engine, package, data)
-    foreign = _foreign(engine, package, data)
-    gates = _gates(card, own, [reading.scope for reading in foreign])
-    question = card.question
+    card, settings = package.card, outline_of(package.card)
+    with Engine([package], device="cpu") as engine:
+        own = _own(engine, package, data)
+        foreign = _foreign(engine, package, data)
+    scope = _scope(_good(card.task, own), [reading.scope for reading in foreign])
+    gates = _gates(settings, _good(card.task, own))
+    question = settings.question
     if question is not None:
         question = _question(question, [seen for seen in own if seen.logit is not None and seen.malignant is not None])
-    return card.model_copy(update={"gates": gates, "question": question})
+    changed = {"scope": scope, "gates": gates, "question": question}
+    return card.model_copy(update={"settings": settings.model_copy(update=changed)})
+
+
+def outline_of(card: Card) -> OutlineSettings:
+    """The settings of a task that outlines.
+
+    Raises
+    ------
+    TypeError
+        It is of another kind.
+    """
+    if not isinstance(card.settings, OutlineSettings):
+        raise TypeError(f"'{card.task}' is a task of kind {card.settings.kind}, not an outline")
+    return card.settings
 
 
 def _own(engine: Engine, package: TaskPackage, data: Path) -> list[Seen]:
@@ -55,13 +71,13 @@ def _own(engine: Engine, package: TaskPackage, data: Path) -> list[Seen]:
         source = read_gray(folder / row["image"])
         truth = read_gray(folder / row["mask"]) > 127
         for picture in [source, paint_over(source)] if task == "breast-lesion" else [source]:
-            reading, look = _look(engine, package, picture)
+            reading, logit = _look(engine, package, picture)
             mask = mask_in_frame(reading)
             whole = int(mask.sum()) + int(truth.sum())
             found.append(
                 Seen(
                     reading=reading,
-                    logit=look.logit,
+                    logit=logit,
                     dice=2 * int((mask & truth).sum()) / whole if whole else 1.0,
                     malignant=float(row["pathology"] == "malignant") if row.get("pathology") else None,
                 )
@@ -78,27 +94,33 @@ def _foreign(engine: Engine, package: TaskPackage, data: Path) -> list[Reading]:
     ]
 
 
-def _look(engine: Engine, package: TaskPackage, picture: NDArray[np.uint8]) -> tuple[Reading, Look]:
+def _look(engine: Engine, package: TaskPackage, picture: NDArray[np.uint8]) -> tuple[Reading, float | None]:
     height, width = picture.shape
     given = FrameInput(pixels=picture, frame=1, view=(0, 0, width - 1, height - 1))
     square, place = square_of(given, package.card.input.size)
-    look = engine.look(package, [square])[0]
-    return read(look.likely, look.scope, 1, place, package.card), look
+    (raw,) = engine.look(package.identity.digest, [square])
+    reading = read(raw["mask"], float(raw["scope"]), 1, place, outline_of(package.card))
+    return reading, float(raw["kind"]) if "kind" in raw else None
 
 
-def _gates(card: Card, own: Sequence[Seen], foreign_scopes: Sequence[float]) -> Gates:
-    good = [seen.reading for seen in own if seen.dice >= GOOD_DICE[card.task] and seen.reading.component is not None]
-    parts = [(reading, reading.component) for reading in good if reading.component is not None]
-    shares = [reading.area_share for reading in good]
+def _good(task: str, own: Sequence[Seen]) -> list[Reading]:
+    return [seen.reading for seen in own if seen.dice >= GOOD_DICE[task] and seen.reading.component is not None]
+
+
+def _scope(good: Sequence[Reading], foreign_scopes: Sequence[float]) -> float:
     keeps = float(np.quantile([reading.scope for reading in good], LOST))
     needs = float(np.quantile(foreign_scopes, 0.99))
-    scope = float(np.clip((keeps + needs) / 2 if needs < keeps else keeps, 0.3, 0.9))
+    return round(float(np.clip((keeps + needs) / 2 if needs < keeps else keeps, 0.3, 0.9)), 3)
+
+
+def _gates(settings: OutlineSettings, good: Sequence[Reading]) -> Gates:
+    parts = [reading.component for reading in good if reading.component is not None]
+    shares = [reading.area_share for reading in good]
     return Gates(
-        scope=round(scope, 3),
-        confidence=_floor([part.confidence for _, part in parts], 0.02),
+        confidence=_floor([part.confidence for part in parts], 0.02),
         area=(round(min(shares) / 1.5, 4), round(min(0.95, max(shares) * 1.3), 3)),
-        dominance=_floor([part.dominance for _, part in parts], 0.05),
-        ellipse=_floor([reading.ellipse_overlap for reading in good], 0.01) if card.measures == "ellipse" else 0.0,
+        dominance=_floor([part.dominance for part in parts], 0.05),
+        ellipse=_floor([reading.ellipse_overlap for reading in good], 0.01) if settings.measures == "ellipse" else 0.0,
     )
 
 

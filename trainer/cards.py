@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.packages.card import (
-    Card,
-    CodeOnCard,
-    DataSet,
-    EncoderOnCard,
-    Gates,
-    InputScope,
-    Question,
-    Structure,
-    Training,
-    Weights,
-)
+from models.packages.card import Card, DataSet, EncoderOnCard, InputScope, Training, Weights
+from models.packages.parts import CodeOnCard, Structure
+from models.packages.settings import Gates, OutlineSettings, Question
 from trainer.lineage import Stage
 from trainer.recipe import Recipe
 
@@ -71,14 +62,17 @@ def _fetal_head(recipe: Recipe, stages: Sequence[Stage]) -> Card:
             words="B-mode still or cine of the fetal head in the transthalamic or transventricular plane",
             not_for="other planes, other organs, 3-D or Doppler pictures; two heads in one view",
         ),
-        structure=Structure(
-            name="fetal head",
-            category=CodeOnCard(value="91723000", scheme="SCT", meaning="Anatomical Structure"),
-            type=head,
-            site=head,
+        settings=OutlineSettings(
+            scope=0.5,
+            structure=Structure(
+                name="fetal head",
+                category=CodeOnCard(value="91723000", scheme="SCT", meaning="Anatomical Structure"),
+                type=head,
+                site=head,
+            ),
+            measures="ellipse",
+            gates=Gates(confidence=0.5, area=(0.01, 0.9), dominance=0.5, ellipse=0.5),
         ),
-        measures="ellipse",
-        gates=Gates(scope=0.5, confidence=0.5, area=(0.01, 0.9), dominance=0.5, ellipse=0.5),
         encoder=EncoderOnCard(name=recipe.encoder, digest="sha256:" + "0" * 64),
         weights=Weights(sha256="0" * 64, precision="float16"),
         training=_training(recipe, stages, HC18, BUS_BRA),
@@ -108,26 +102,29 @@ def _breast_lesion(recipe: Recipe, stages: Sequence[Stage]) -> Card:
             words="B-mode still or cine of the breast, linear probe, a lesion in view",
             not_for="other organs, elastography, Doppler; pictures without a lesion were not in the training data",
         ),
-        structure=Structure(
-            name="breast lesion",
-            category=CodeOnCard(value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure"),
-            type=CodeOnCard(value="4147007", scheme="SCT", meaning="Mass"),
-            site=CodeOnCard(value="76752008", scheme="SCT", meaning="Breast"),
+        settings=OutlineSettings(
+            scope=0.5,
+            structure=Structure(
+                name="breast lesion",
+                category=CodeOnCard(value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure"),
+                type=CodeOnCard(value="4147007", scheme="SCT", meaning="Mass"),
+                site=CodeOnCard(value="76752008", scheme="SCT", meaning="Breast"),
+            ),
+            measures="diameters",
+            question=Question(
+                name="impression",
+                code=CodeOnCard(value="121073", scheme="DCM", meaning="Impression"),
+                yes=CodeOnCard(value="21594007", scheme="SCT", meaning="Malignant"),
+                no=CodeOnCard(value="30807003", scheme="SCT", meaning="Benign"),
+                probability_name="probability of cancer",
+                probability_code=CodeOnCard(value="111047", scheme="DCM", meaning="Probability of cancer"),
+                temperature=1.0,
+                shift=0.0,
+                threshold=0.5,
+                threshold_from="not chosen yet",
+            ),
+            gates=Gates(confidence=0.5, area=(0.002, 0.9), dominance=0.3, ellipse=0.0),
         ),
-        measures="diameters",
-        question=Question(
-            name="impression",
-            code=CodeOnCard(value="121073", scheme="DCM", meaning="Impression"),
-            yes=CodeOnCard(value="21594007", scheme="SCT", meaning="Malignant"),
-            no=CodeOnCard(value="30807003", scheme="SCT", meaning="Benign"),
-            probability_name="probability of cancer",
-            probability_code=CodeOnCard(value="111047", scheme="DCM", meaning="Probability of cancer"),
-            temperature=1.0,
-            shift=0.0,
-            threshold=0.5,
-            threshold_from="not chosen yet",
-        ),
-        gates=Gates(scope=0.5, confidence=0.5, area=(0.002, 0.9), dominance=0.3, ellipse=0.0),
         encoder=EncoderOnCard(name=recipe.encoder, digest="sha256:" + "0" * 64),
         weights=Weights(sha256="0" * 64, precision="float16"),
         training=_training(recipe, stages, BUS_BRA, HC18),

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from models.encoder.factory import create_encoder
-from models.network import TaskHeads
+from models.heads.outline import OutlineHead
+from models.heads.task import TaskHeads
 from models.preprocess import normalised
 from trainer import parallel
 from trainer.data.augment import vary
@@ -39,7 +40,7 @@ class SharedNetwork(nn.Module):
         super().__init__()
         self.encoder = create_encoder(recipe.encoder)
         channels = self.encoder.config.channels
-        self.heads = nn.ModuleDict({task: TaskHeads(channels, classifies=CLASSIFIES[task]) for task in recipe.tasks})
+        self.heads = nn.ModuleDict({task: outline_heads(channels, task) for task in recipe.tasks})
 
     def task_heads(self, task: str) -> TaskHeads:
         """The heads of one task."""
@@ -47,6 +48,11 @@ class SharedNetwork(nn.Module):
         if not isinstance(heads, TaskHeads):
             raise TypeError(f"'{task}' has no heads")
         return heads
+
+
+def outline_heads(channels: Sequence[int], task: str) -> TaskHeads:
+    """Fresh heads of one task of this trainer."""
+    return TaskHeads(channels, OutlineHead(channels, classifies=CLASSIFIES[task]), scoped=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -197,6 +203,9 @@ class Trainer:
 
     def _task_losses(self, task: str, batch: Batch, image: Tensor, maps: list[Tensor]) -> dict[str, Tensor]:
         heads = self.network.task_heads(task)
+        outline = heads.head
+        if not isinstance(outline, OutlineHead) or heads.scope is None:
+            raise TypeError(f"'{task}' outlines nothing")
         mine = [i for i, other in enumerate(batch.tasks) if other == task]
         foreign = [i for i, other in enumerate(batch.tasks) if other != task][:1]
         inside = torch.tensor([float(other == task) for other in batch.tasks])
@@ -205,7 +214,7 @@ class Trainer:
             "scope": weight * answer_loss(heads.scope(maps), inside, smoothing=0.01, positive_weight=1.0),
         }
         chosen = mine + foreign
-        logits = heads.segment(image[chosen], [level[chosen] for level in maps])[:, 0]
+        logits = outline.segment(image[chosen], [level[chosen] for level in maps])[:, 0]
         count = len(mine)
         if mine:
             losses["mask"] = mask_loss(logits[:count], batch.masks[mine])
@@ -213,12 +222,12 @@ class Trainer:
             empty = torch.zeros_like(logits[count:])
             losses["empty"] = EMPTY_WEIGHT * nn.functional.binary_cross_entropy_with_logits(logits[count:], empty)
         asked = [i for i in mine if not torch.isnan(batch.positives[i])]
-        if heads.classify is not None and asked:
+        if outline.classify is not None and asked:
             places = [mine.index(i) for i in asked]
             found = torch.sigmoid(logits[places].detach())
             share = torch.rand(len(asked), 1, 1)  # between what was found and the truth
             under = (share * found + (1 - share) * batch.masks[asked])[:, None]
-            answers = heads.classify([level[asked] for level in maps], under)[:, 0]
+            answers = outline.classify([level[asked] for level in maps], under)[:, 0]
             losses["kind"] = self.recipe.answer_weight * answer_loss(
                 answers, batch.positives[asked], smoothing=0.05, positive_weight=1.5
             )

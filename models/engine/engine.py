@@ -1,30 +1,28 @@
-"""Frames in, findings out: one resident network a task, frames looked at one after another.
-
-On a CPU each frame goes through the network alone, so its findings do not depend on what was beside it; on an
-accelerator up to `max_batch` frames go together.
-"""
+"""The engine: task packages kept in memory, frames in, findings out, for any number of jobs at once."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from threading import Lock
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from types import TracebackType
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from models.engine.errors import JobCancelled, PackageFault, UnknownTask
-from models.engine.frame import FrameInput, square_of
-from models.engine.reading import Reading, read
-from models.engine.say import answers, mask_finding, no_finding, quantities
-from models.findings import Finding, Mask, TaskIdentity
-from models.network import TaskNetwork
+from models.engine.core import Core
+from models.engine.device import choose
+from models.engine.metrics import EngineMetrics
+from models.engine.options import EngineOptions, Priority
+from models.engine.request import Request
+from models.errors import JobCancelled, UnknownTask
+from models.findings import Finding, TaskIdentity
+from models.frames import FrameInput, Place, square_of
 from models.packages.package import TaskPackage
-from models.packages.weights import network_of
-from models.preprocess import normalised
+from models.readers import Raw, Reader, Seen, reader_of
+
+CANCEL_LOOK_S = 0.2  # how often a job that waits for its turn looks whether it was cancelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +34,13 @@ class TaskFindings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Look:
-    """What a network said of one square."""
+class Coming:
+    """A frame on its way through the core."""
 
-    likely: NDArray[np.float32]  # (S, S), probability of the structure
-    scope: float
-    logit: float | None  # of the card's question
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Best:
-    """The frame of one view that is measured: the surest so far."""
-
-    reading: Reading
+    given: FrameInput
     square: NDArray[np.uint8]
+    place: Place
+    future: Future[Raw]
 
 
 def never() -> bool:
@@ -62,55 +53,100 @@ def unheard(frames_done: int) -> None:
 
 
 class Engine:
-    """Runs task packages; may be called from several threads, one network pass at a time.
+    """Runs task packages; may be called from any number of threads. One engine a device and process.
 
     Parameters
     ----------
     packages
-        As `models.packages.discover` gives them.
-    device
-        `auto` takes an accelerator if there is one; else a torch device name.
-    max_batch
-        Frames in one network pass on an accelerator.
-    threads
-        CPU threads of a pass; None leaves torch's own choice.
+        As `models.packages.discover` gives them. Of two packages of one task the later answers to its name; both answer
+        to their digests.
+    options
+        Limits; or name single ones by keyword.
     """
 
-    def __init__(
-        self, packages: Sequence[TaskPackage], device: str = "auto", max_batch: int = 4, threads: int | None = None
+    def __init__(self, packages: Sequence[TaskPackage], options: EngineOptions | None = None, **single: object) -> None:
+        self.options = replace(options or EngineOptions(), **single)  # type: ignore[arg-type]  # replace checks names
+        self._by_name = {package.identity.task: package for package in packages}
+        self._by_digest = {package.identity.digest: package for package in packages}
+        self._device = choose(self.options.device, self.options.precision, self.options.memory_bytes)
+        self._core = Core(self._device, self.options)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._packages = {package.identity.task: package for package in packages}
-        name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self._device = torch.device(name)
-        self._max_batch = max(1, max_batch)
-        self._networks: dict[str, TaskNetwork] = {}
-        self._lock = Lock()
-        if threads is not None:
-            torch.set_num_threads(threads)
+        self.close()
+
+    def close(self) -> None:
+        """Stop; jobs that run get `EngineClosed`."""
+        self._core.close()
+
+    def metrics(self) -> EngineMetrics:
+        """What was done so far."""
+        return self._core.metrics()
+
+    @property
+    def identities(self) -> tuple[TaskIdentity, ...]:
+        """Of the packages that answer to a name, in the order of names."""
+        return tuple(self._by_name[task].identity for task in sorted(self._by_name))
+
+    def package(self, task: str) -> TaskPackage:
+        """The package of a task's name, or of a package's digest.
+
+        Raises
+        ------
+        UnknownTask
+            There is none.
+        """
+        found = self._by_digest.get(task) or self._by_name.get(task)
+        if found is None:
+            known = ", ".join(sorted(self._by_name)) or "none"
+            raise UnknownTask(f"no package answers the task '{task}'; there are: {known}")
+        return found
+
+    def warm_up(self) -> None:
+        """Load every package that fits and look at a blank square once, the pinned ones last so that they stay.
+
+        Raises
+        ------
+        EngineError, PackageError
+            A package does not run; the others were warmed up.
+        """
+        faults: list[Exception] = []
+        for package in sorted(self._by_name.values(), key=lambda p: p.identity.task in self.options.pinned):
+            size = package.card.input.size
+            try:
+                self.look(package.identity.digest, [np.zeros((size, size), np.uint8)])
+            except Exception as fault:  # noqa: BLE001 - each package is tried; the first fault is told at the end
+                faults.append(fault)
+        if faults:
+            raise faults[0]
 
     def run(
         self,
         task: str,
         frames: Iterable[FrameInput],
         *,
+        priority: Priority = Priority.ROUTINE,
         cancelled: Callable[[], bool] = never,
         progress: Callable[[int], None] = unheard,
     ) -> TaskFindings:
         """Look at every view of every frame and say what was found.
 
-        Masks are given for each frame that passes the card's gates, measurements and answers for the surest frame
-        of each view. Frames are taken one batch at a time and not kept.
+        Frames are taken a few at a time, as they are wanted, and not kept.
 
         Parameters
         ----------
         task
-            Name of the task.
+            Name of the task, or digest of its package.
         frames
             Views in order of frames; taken lazily.
         cancelled
-            Asked before each batch.
+            Asked before each frame, and while the job waits.
         progress
-            Told after each batch how many views were looked at.
+            Told after each view how many were looked at.
 
         Raises
         ------
@@ -119,124 +155,96 @@ class Engine:
         BadFrame
             A frame cannot be looked at.
         PackageFault
-            The package raised, or gave numbers that are not finite.
+            The package raised, hung, or gave numbers that are not finite.
+        OutOfMemory, DoesNotFit
+            The device has too little memory.
+        PackageError
+            The package's weights are damaged.
         JobCancelled
             `cancelled` said so.
+        EngineClosed
+            The engine was closed meanwhile.
         """
-        package = self._package(task)
-        best: dict[tuple[int, int, int, int], Best] = {}
-        silent: Reading | None = None
-        masks: list[Mask] = []
+        package = self.package(task)
+        reader = reader_of(package.card.settings, lambda gathered: self._conclude(package, gathered, priority))
+        window: deque[Coming] = deque()
         done = 0
-        stream = iter(frames)
-        while chunk := self._next(stream, cancelled):
-            squares = [square_of(given, package.card.input.size) for given in chunk]
-            looks = self.look(package, [square for square, _ in squares])
-            for given, (square, place), look in zip(chunk, squares, looks, strict=True):
-                reading = read(look.likely, look.scope, given.frame, place, package.card)
-                if reading.silence is not None:
-                    silent = reading if silent is None or reading.scope > silent.scope else silent
-                    continue
-                self._keep(best, reading, square)
-                masks += self._masked(reading, best, package)
-            done += len(chunk)
-            progress(done)
-        return TaskFindings(identity=package.identity, findings=self._findings(package, best, masks, silent))
+        try:
+            for given in self._taken(frames, cancelled):
+                window.append(self._sent(given, package, priority))
+                if len(window) >= self._ahead:
+                    done += self._read(window.popleft(), reader, cancelled)
+                    progress(done)
+            while window:
+                done += self._read(window.popleft(), reader, cancelled)
+                progress(done)
+        finally:
+            for coming in window:
+                coming.future.cancel()
+        again = self._looks(package, list(reader.again()), priority, cancelled)
+        return TaskFindings(identity=package.identity, findings=reader.findings(again))
 
-    def _findings(
-        self,
-        package: TaskPackage,
-        best: dict[tuple[int, int, int, int], Best],
-        masks: list[Mask],
-        silent: Reading | None,
-    ) -> tuple[Finding, ...]:
-        said: list[Finding] = []
-        for number, kept in enumerate(best.values(), 1):
-            group = f"{package.card.structure.name} {number}"
-            reading, logit = self._second_look(package, kept)
-            better = mask_finding(reading, group, package.card)
-            if better is not None:
-                masks = [better if m.group == group and m.frame == reading.frame else m for m in masks]
-            said += quantities(reading, group, package.card)
-            question = package.card.question
-            if question is not None and logit is not None:
-                sure = 1 / (1 + np.exp(-(logit / question.temperature + question.shift)))
-                said += answers(float(sure), reading, group, package.card, question)
-        if not best and silent is not None:
-            said.append(no_finding(silent, package.card))
-        return (*masks, *said)
-
-    def _masked(
-        self, reading: Reading, best: dict[tuple[int, int, int, int], Best], package: TaskPackage
-    ) -> list[Mask]:
-        number = list(best).index(reading.place.view) + 1
-        mask = mask_finding(reading, f"{package.card.structure.name} {number}", package.card)
-        return [] if mask is None else [mask]
-
-    def _keep(self, best: dict[tuple[int, int, int, int], Best], reading: Reading, square: NDArray[np.uint8]) -> None:
-        kept = best.get(reading.place.view)
-        if kept is None or reading.confidence > kept.reading.confidence:
-            best[reading.place.view] = Best(reading=reading, square=square)
-
-    def _second_look(self, package: TaskPackage, kept: Best) -> tuple[Reading, float | None]:
-        """The measured frame once more, also mirrored: the mean of both looks is steadier than one."""
-        plain, mirrored = self.look(package, [kept.square, np.ascontiguousarray(kept.square[:, ::-1])])
-        likely = np.asarray((plain.likely + mirrored.likely[:, ::-1]) / 2, dtype=np.float32)
-        reading = read(likely, kept.reading.scope, kept.reading.frame, kept.reading.place, package.card)
-        if reading.component is None or (package.card.measures == "ellipse" and reading.ellipse is None):
-            reading = kept.reading
-        logit = None
-        if plain.logit is not None and mirrored.logit is not None:
-            logit = (plain.logit + mirrored.logit) / 2
-        return reading, logit
-
-    def _package(self, task: str) -> TaskPackage:
-        if task not in self._packages:
-            known = ", ".join(sorted(self._packages)) or "none"
-            raise UnknownTask(f"no package answers the task '{task}'; there are: {known}")
-        return self._packages[task]
-
-    def _next(self, stream: Iterator[FrameInput], cancelled: Callable[[], bool]) -> list[FrameInput]:
-        if cancelled():
-            raise JobCancelled("the job was cancelled while its frames were looked at")
-        return list(islice(stream, 1 if self._device.type == "cpu" else self._max_batch))
-
-    def look(self, package: TaskPackage, squares: Sequence[NDArray[np.uint8]]) -> list[Look]:
-        """What a package's network says of squares (S, S), before any gate.
+    def look(self, task: str, squares: Sequence[NDArray[np.uint8]], priority: Priority = Priority.ROUTINE) -> list[Raw]:
+        """What a package's heads say of squares (S, S), before any reader and gate.
 
         Raises
         ------
-        PackageFault
-            The package raised, or gave numbers that are not finite.
+        EngineError, PackageError
+            As `run`.
         """
-        task = package.identity.task
+        return self._looks(self.package(task), squares, priority, never)
+
+    @property
+    def _ahead(self) -> int:
+        return 2 if self._device.is_cpu else self.options.ahead * self.options.max_batch
+
+    def _taken(self, frames: Iterable[FrameInput], cancelled: Callable[[], bool]) -> Iterator[FrameInput]:
+        stream = iter(frames)
+        while True:
+            if cancelled():
+                raise JobCancelled("the job was cancelled while its frames were looked at")
+            try:
+                given = next(stream)
+            except StopIteration:
+                return
+            yield given
+
+    def _sent(self, given: FrameInput, package: TaskPackage, priority: Priority) -> Coming:
+        square, place = square_of(given, package.card.input.size)
+        return Coming(given=given, square=square, place=place, future=self._asked(package, square, priority))
+
+    def _asked(self, package: TaskPackage, square: NDArray[np.uint8], priority: Priority) -> Future[Raw]:
+        request = Request(package=package, square=square)
+        self._core.submit(request, priority)
+        return request.future
+
+    def _read(self, coming: Coming, reader: Reader, cancelled: Callable[[], bool]) -> int:
+        raw = _answer(coming.future, cancelled)
+        reader.see(Seen(frame=coming.given.frame, square=coming.square, place=coming.place, raw=raw))
+        return 1
+
+    def _looks(
+        self,
+        package: TaskPackage,
+        squares: Sequence[NDArray[np.uint8]],
+        priority: Priority,
+        cancelled: Callable[[], bool],
+    ) -> list[Raw]:
+        return [_answer(future, cancelled) for future in [self._asked(package, s, priority) for s in squares]]
+
+    def _conclude(self, package: TaskPackage, gathered: NDArray[np.float32], priority: Priority) -> Raw:
+        request = Request(package=package, gathered=gathered)
+        self._core.submit(request, priority)
+        return request.future.result()
+
+
+def _answer(future: Future[Raw], cancelled: Callable[[], bool]) -> Raw:
+    while True:
         try:
-            with self._lock, torch.inference_mode():
-                network = self._network(package)
-                step = 1 if self._device.type == "cpu" else self._max_batch
-                looks: list[Look] = []
-                for at in range(0, len(squares), step):
-                    looks += _looks(network, torch.from_numpy(np.stack(squares[at : at + step])).to(self._device))
-        except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError) as fault:
-            raise PackageFault(f"the package of '{task}' failed: {fault}") from fault
-        for look in looks:
-            numbers = [look.scope, float(look.likely.sum()), look.logit or 0.0]
-            if not np.isfinite(numbers).all():
-                raise PackageFault(f"the package of '{task}' gave numbers that are not finite")
-        return looks
-
-    def _network(self, package: TaskPackage) -> TaskNetwork:
-        task = package.identity.task
-        if task not in self._networks:
-            self._networks[task] = network_of(package).to(self._device)
-        return self._networks[task]
-
-
-def _looks(network: TaskNetwork, squares: Tensor) -> list[Look]:
-    answer = network(normalised(squares))
-    likely = torch.sigmoid(answer.mask[:, 0]).cpu().numpy()
-    scope = torch.sigmoid(answer.scope).cpu().tolist()
-    logits: list[float | None] = [None] * len(scope)
-    if answer.kind is not None:
-        logits = list(answer.kind[:, 0].cpu().tolist())
-    return [Look(likely=m, scope=s, logit=k) for m, s, k in zip(likely, scope, logits, strict=True)]
+            return future.result(CANCEL_LOOK_S)
+        except TimeoutError:
+            if future.done():
+                return future.result()
+            if cancelled():
+                future.cancel()
+                raise JobCancelled("the job was cancelled while it waited for its turn") from None

@@ -71,16 +71,15 @@ def predict(
 
 
 def _engine(task: str, settings: Settings) -> tuple[Engine, TaskIdentity]:
-    from models.engine import Engine
     from models.packages import discover
+    from node.worker import engine_of
 
     packages, _ = discover(settings.models.packages)
     identity = next((each.identity for each in packages if each.identity.task == task), None)
     if identity is None:
         known = ", ".join(each.identity.task for each in packages) or "none"
         raise CommandFailed(f"no task package is called '{task}'; there are: {known}", USAGE)
-    chosen = settings.models
-    return Engine(packages, device=chosen.device, max_batch=chosen.max_batch, threads=chosen.threads), identity
+    return engine_of(packages, settings.models), identity
 
 
 def _answer(

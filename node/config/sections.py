@@ -129,7 +129,21 @@ class Models(Section):
     )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     pin: tuple[Name, ...] = Field(default=(), description="Tasks that stay in memory.")
-    max_batch: int = Field(default=4, ge=1, le=1024, description="Most frames that go through the network at once.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto takes bfloat16 where the device computes with it."
+    )
+    max_batch: int = Field(
+        default=4, ge=1, le=1024, description="Frames in one pass on an accelerator; a CPU takes them one by one."
+    )
+    max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = Field(
+        default=2, description="Milliseconds that an accelerator waits for a fuller batch."
+    )
+    memory_bytes: Size | None = Field(
+        default=None, description="Device memory for weights and passes; null: most of what is free at the start."
+    )
+    feature_bytes: Size = Field(default=48 * 2**20, description="Encoder maps kept for other tasks on the same frames.")
+    aging_s: Seconds = Field(default=30, description="Seconds of waiting in the engine that raise by one priority.")
+    pass_limit_s: Seconds = Field(default=120, description="Seconds after which a pass of a package counts as hung.")
     threads: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="CPU threads of the engine; null: all."
     )

@@ -9,6 +9,7 @@ from node.worker.errors import (
     failure_of,
 )
 from node.worker.patient import PatientCheck
+from node.worker.resident import engine_of
 from node.worker.running import Runner, frame_inputs
 from node.worker.worker import Worker, run_worker
 
@@ -21,6 +22,7 @@ __all__ = [
     "Runner",
     "Worker",
     "WorkerError",
+    "engine_of",
     "failure_of",
     "frame_inputs",
     "run_worker",

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from integration.pixels import SourceImage, in_physical_units, open_image
 from integration.results import Predecessor, ResultObject, ResultOptions, ResultRequest, write_results
 from models.engine import FrameInput, JobCancelled, TaskFindings
+from models.engine import Priority as EnginePriority
 from models.findings import TaskIdentity
 from node.archive.durable import make_folders
 from node.config import Settings
@@ -28,7 +29,9 @@ STOPPED: Final = "the job was cancelled, or its lease was lost"
 class TaskEngine(Protocol):
     """The part of `models.engine.Engine` that jobs need."""
 
-    def run(self, task: str, frames: Iterator[FrameInput], *, cancelled: Callable[[], bool]) -> TaskFindings:
+    def run(
+        self, task: str, frames: Iterator[FrameInput], *, priority: EnginePriority, cancelled: Callable[[], bool]
+    ) -> TaskFindings:
         """Look at frames, one after another, and say what is found."""
         ...
 
@@ -76,7 +79,8 @@ class Runner:
             raise InputMissing("the instance's file is not in the archive any more; send the study again, or reindex")
         image = open_image(path)
         try:
-            found = self.engine.run(job.task, frame_inputs(image), cancelled=cancelled)
+            priority = EnginePriority[job.priority.name]
+            found = self.engine.run(job.task, frame_inputs(image), priority=priority, cancelled=cancelled)
         except JobCancelled as error:
             raise JobStopped(STOPPED) from error
         if cancelled():

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-import numpy as np
 import sqlalchemy as sa
 
 from integration.results import warm_up
-from models.engine import Engine, EngineError, FrameInput
-from models.packages import TaskPackage, discover
+from models.packages import discover
 from node.config import Settings
 from node.db import DatabaseUnavailable, connect
 from node.jobs import Job, LeaseLost, NewResult, claim, fail, finish, heartbeat, owner_name
@@ -23,7 +21,8 @@ from node.roles import OUTBOX, WORKER, Stop
 from node.wake import Wake
 from node.worker.errors import JobStopped, failure_of
 from node.worker.patient import PatientCheck
-from node.worker.running import Runner, TaskEngine
+from node.worker.resident import engine_of, shared, warm_engine
+from node.worker.running import Runner
 
 WRITE_ATTEMPTS_S: Final = (0.1, 0.5, 1.0, 2.0, 4.0)  # pauses while the database is away and results wait to be told
 
@@ -167,13 +166,9 @@ def run_worker(settings: Settings, stop: Stop) -> None:
     packages, refusals = discover(settings.models.packages)
     for refusal in refusals:
         _log.error("A task package was refused", extra=log_context(code=refusal.code, reason=refusal.reason))
-    engine = Engine(
-        packages,
-        device=settings.models.device,
-        max_batch=settings.models.max_batch,
-        threads=settings.models.threads,
-    )
-    _warm_up(engine, packages)
+    engine = engine_of(packages, settings.models)
+    warm_up()
+    warm_engine(engine)
     database = connect(settings.database)
     runner = Runner(
         settings=settings,
@@ -187,20 +182,10 @@ def run_worker(settings: Settings, stop: Stop) -> None:
         for number in range(settings.jobs.workers)
     ]
     _log.info("Worker ready", extra=log_context(count=len(packages), worker=str(len(threads))))
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with shared(engine, settings.data_dir):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    engine.close()
     database.dispose()
-
-
-def _warm_up(engine: TaskEngine, packages: Sequence[TaskPackage]) -> None:
-    """Do once what only the first job would have to wait for: loading weights and tables."""
-    warm_up()
-    blank = FrameInput(pixels=np.zeros((256, 256), np.uint8), frame=1, view=(0, 0, 255, 255), pixel_aspect=1.0)
-    for package in packages:
-        try:
-            engine.run(package.identity.task, iter([blank]), cancelled=lambda: False)
-        except EngineError as error:
-            about = log_context(task=package.identity.task, code=error.code, reason=str(error))
-            _log.error("A task package does not run", extra=about)

@@ -49,7 +49,7 @@ class DiscEngine:
     identity: TaskIdentity = PACKAGE
     seen: list[int] = field(default_factory=list)  # frames per call
 
-    def run(self, task: str, frames: Iterator[Any], *, cancelled: Callable[[], bool]) -> Any:
+    def run(self, task: str, frames: Iterator[Any], *, priority: Any, cancelled: Callable[[], bool]) -> Any:
         self.before(task)
         count, shape = 0, (0, 0)
         for frame in frames:

@@ -1,4 +1,4 @@
-"""What the engine is given: one view of one frame."""
+"""What the engine is given, one view of one frame, and the square that a network sees of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine.errors import BadFrame
+from models.errors import BadFrame
 from models.preprocess import Letterbox, gray, letterbox
 
 SMALLEST = 16  # px, edge of a view

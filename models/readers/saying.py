@@ -7,10 +7,10 @@ from math import pi
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine.reading import Reading, mask_in_frame
 from models.findings import Category, Code, Finding, Mask, Measure, NoFinding, Point, Quantity
 from models.geometry import diameters, outline_points, polygon
-from models.packages.card import Card, Question
+from models.packages.settings import OutlineSettings, Question
+from models.readers.judging import Reading, mask_in_frame
 
 OUTLINE_POINTS = 180  # a polygon of so many corners is 0.005 % shorter than its ellipse
 HEAD_CIRCUMFERENCE = Code(value="11984-2", scheme="LN", meaning="Head Circumference")
@@ -21,12 +21,12 @@ SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short axis")
 AREA = Code(value="42798000", scheme="SCT", meaning="Area")
 
 
-def mask_finding(reading: Reading, group: str, card: Card) -> Mask | None:
+def mask_finding(reading: Reading, group: str, settings: OutlineSettings) -> Mask | None:
     """The outline of one frame as a mask, or None where no pixel of the frame lies inside."""
     mask = mask_in_frame(reading)
     if not mask.any():
         return None
-    structure = card.structure
+    structure = settings.structure
     return Mask(
         name=structure.name,
         group=group,
@@ -41,31 +41,31 @@ def mask_finding(reading: Reading, group: str, card: Card) -> Mask | None:
     )
 
 
-def no_finding(reading: Reading, card: Card) -> NoFinding:
+def no_finding(reading: Reading, settings: OutlineSettings) -> NoFinding:
     """That nothing is said, and why."""
     return NoFinding(
-        name=card.structure.name,
-        group=card.structure.name,
+        name=settings.structure.name,
+        group=settings.structure.name,
         frame=reading.frame,
-        code=card.structure.type.to_code(),
-        site=card.structure.site.to_code(),
+        code=settings.structure.type.to_code(),
+        site=settings.structure.site.to_code(),
         confidence=reading.scope,
-        reason=reading.silence or f"no {card.structure.name} was found",
+        reason=reading.silence or f"no {settings.structure.name} was found",
     )
 
 
-def quantities(reading: Reading, group: str, card: Card) -> list[Finding]:
-    """The measurements that a card asks for, in pixels of the source frame."""
-    if card.measures == "ellipse":
-        return _ellipse_quantities(reading, group, card)
-    return _diameter_quantities(reading, group, card)
+def quantities(reading: Reading, group: str, settings: OutlineSettings) -> list[Finding]:
+    """The measurements that a task asks for, in pixels of the source frame."""
+    if settings.measures == "ellipse":
+        return _ellipse_quantities(reading, group, settings)
+    return _diameter_quantities(reading, group, settings)
 
 
-def answers(probability: float, reading: Reading, group: str, card: Card, question: Question) -> list[Finding]:
-    """The answer to a card's question and its probability, per cent."""
+def answers(probability: float, reading: Reading, group: str, settings: OutlineSettings, question: Question) -> list[Finding]:
+    """The answer to a task's question and its probability, per cent."""
     yes = probability >= question.threshold
     value, sure = (question.yes, probability) if yes else (question.no, 1 - probability)
-    site = card.structure.site.to_code()
+    site = settings.structure.site.to_code()
     return [
         Category(
             name=question.name,
@@ -91,29 +91,29 @@ def answers(probability: float, reading: Reading, group: str, card: Card, questi
     ]
 
 
-def _ellipse_quantities(reading: Reading, group: str, card: Card) -> list[Finding]:
+def _ellipse_quantities(reading: Reading, group: str, settings: OutlineSettings) -> list[Finding]:
     if reading.ellipse is None:
         return []
     rim = _in_frame(outline_points(reading.ellipse, OUTLINE_POINTS), reading)
     long_ends = _in_frame(reading.ellipse.at(np.array([0.0, pi])), reading)
     short_ends = _in_frame(reading.ellipse.at(np.array([pi / 2, 3 * pi / 2])), reading)
     return [
-        _geometric("head circumference", HEAD_CIRCUMFERENCE, Measure.PERIMETER, rim, (reading, group, card)),
-        _geometric("biparietal diameter", BIPARIETAL_DIAMETER, Measure.LENGTH, short_ends, (reading, group, card)),
+        _geometric("head circumference", HEAD_CIRCUMFERENCE, Measure.PERIMETER, rim, (reading, group, settings)),
+        _geometric("biparietal diameter", BIPARIETAL_DIAMETER, Measure.LENGTH, short_ends, (reading, group, settings)),
         _geometric(
-            "occipitofrontal diameter", OCCIPITOFRONTAL_DIAMETER, Measure.LENGTH, long_ends, (reading, group, card)
+            "occipitofrontal diameter", OCCIPITOFRONTAL_DIAMETER, Measure.LENGTH, long_ends, (reading, group, settings)
         ),
     ]
 
 
-def _diameter_quantities(reading: Reading, group: str, card: Card) -> list[Finding]:
+def _diameter_quantities(reading: Reading, group: str, settings: OutlineSettings) -> list[Finding]:
     if reading.component is None:
         return []
     rim = polygon(reading.component.likely)
     both = diameters(rim)
     if both is None:
         return []
-    about = (reading, group, card)
+    about = (reading, group, settings)
     return [
         _geometric("longest diameter", LONG_AXIS, Measure.LENGTH, _in_frame(both.longest, reading), about),
         _geometric("perpendicular diameter", SHORT_AXIS, Measure.LENGTH, _in_frame(both.perpendicular, reading), about),
@@ -122,15 +122,15 @@ def _diameter_quantities(reading: Reading, group: str, card: Card) -> list[Findi
 
 
 def _geometric(
-    name: str, code: Code, measure: Measure, points: tuple[Point, ...], about: tuple[Reading, str, Card]
+    name: str, code: Code, measure: Measure, points: tuple[Point, ...], about: tuple[Reading, str, OutlineSettings]
 ) -> Quantity:
-    reading, group, card = about
+    reading, group, settings = about
     return Quantity(
         name=name,
         group=group,
         frame=reading.frame,
         code=code,
-        site=card.structure.site.to_code(),
+        site=settings.structure.site.to_code(),
         confidence=reading.confidence,
         value=_extent(np.array(points), measure),
         unit="px2" if measure is Measure.AREA else "px",

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine.frame import Place
+from models.frames import Place
 from models.geometry import Component, Ellipse, crossings, fit_ellipse, inside, largest_component, overlap
-from models.packages.card import Card, Gates
+from models.packages.settings import OutlineSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,11 +39,11 @@ class Reading:
         return self.component.area / max(1.0, seen) if self.component is not None else 0.0
 
 
-def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, card: Card) -> Reading:
-    """Judge a probability map (S, S) and a scope score by the gates of a card."""
+def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, settings: OutlineSettings) -> Reading:
+    """Judge a probability map (S, S) and a scope score by the gates of a task."""
     component = largest_component(likely)
     ellipse, fits = None, 1.0
-    if component is not None and card.measures == "ellipse":
+    if component is not None and settings.measures == "ellipse":
         ellipse = fit_ellipse(crossings(component.likely))
         fits = overlap(ellipse, component.likely >= 0.5) if ellipse is not None else 0.0
     reading = Reading(
@@ -55,7 +55,7 @@ def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, ca
         ellipse_overlap=fits,
         silence=None,
     )
-    return replace(reading, silence=_silence(reading, card.gates, card.structure.name))
+    return replace(reading, silence=_silence(reading, settings))
 
 
 def mask_in_frame(reading: Reading) -> NDArray[np.bool_]:
@@ -85,10 +85,10 @@ def _filled(ellipse: Ellipse, matrix: NDArray[np.float64], size: tuple[int, int]
     return inside(ellipse, np.stack([x.ravel(), y.ravel()], axis=1)).reshape(size[1], size[0])
 
 
-def _silence(reading: Reading, gates: Gates, name: str) -> str | None:
-    component = reading.component
-    if reading.scope < gates.scope:
-        return f"not a picture of a {name} (scope score {reading.scope:.2f} < {gates.scope:.2f})"
+def _silence(reading: Reading, settings: OutlineSettings) -> str | None:
+    component, gates, name = reading.component, settings.gates, settings.structure.name
+    if settings.scope is not None and reading.scope < settings.scope:
+        return f"not a picture of a {name} (scope score {reading.scope:.2f} < {settings.scope:.2f})"
     if component is None:
         return f"no {name} outline was found (scope score {reading.scope:.2f})"
     share = reading.area_share
