@@ -52,17 +52,15 @@ class RegressionReader:
     def findings(self, again: Sequence[Raw]) -> tuple[Finding, ...]:
         """The number of each view with its interval, or why it is not said."""
         said: list[Finding] = []
-        for number, (view, frames) in enumerate(self._frames.items(), 1):
+        for number, frames in enumerate(self._frames.values(), 1):
             group = f"{self._settings.name} {number}"
             if frames.seen < self._settings.least_frames:
                 reason = f"only {frames.seen} frames can be used, {self._settings.least_frames} are needed"
                 said.append(self._no_finding(group, frames.taken()[0][0], reason))
             else:
-                self._best[view] = self._together(frames.taken())
-                said += self._said(self._best[view], group)
-        if self._settings.over == "frame":
-            for number, estimate in enumerate(self._best.values(), 1):
-                said += self._said(estimate, f"{self._settings.name} {number}")
+                said += self._said(self._together(frames.taken()), group)
+        for number, estimate in enumerate(self._best.values(), 1):
+            said += self._said(estimate, f"{self._settings.name} {number}")
         if not said and self._silent is not None:
             _, frame, reason = self._silent
             said.append(self._no_finding(self._settings.name, frame, reason))
@@ -79,7 +77,7 @@ class RegressionReader:
         if not least <= value <= most:
             reason = f"the estimate {_words(value, s.unit)} is not within {_words(least, s.unit)} to"
             return [self._no_finding(group, frame, f"{reason} {_words(most, s.unit)}")]
-        if spread > s.most_spread:
+        if not spread <= s.most_spread:  # no number is not below it either
             reason = f"the estimate is too unsure (standard deviation {_words(spread, s.unit)} >"
             return [self._no_finding(group, frame, f"{reason} {_words(s.most_spread, s.unit)})")]
         sure = erf(s.tolerance / (max(spread, 1e-12) * sqrt(2)))
