@@ -60,7 +60,7 @@ class QualityTarget:
 
 
 def segmentation_loss(answers: Answers, target: ClassMap | Masks) -> Tensor:
-    """Cross-entropy of pixels plus soft Dice of each structure of each picture, over what is labelled.
+    """Cross-entropy of pixels plus soft Dice of the structures that are there, over what is labelled.
 
     Parameters
     ----------
@@ -126,10 +126,14 @@ def _exclusive_loss(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def _dice(likely: Tensor, truth: Tensor, known: Tensor) -> Tensor:
-    """1 - Dice of (batch, structures, H, W), the mean over the structures and pictures with a labelled pixel."""
+    """1 - Dice of (batch, structures, H, W), the mean over the structures that pictures show.
+
+    Of a structure that is not there Dice says almost the same for one wrong pixel and for a thousand: cross-entropy
+    alone is left to empty it.
+    """
     likely, truth = likely * known, truth * known
     shared, total = (likely * truth).sum((2, 3)), likely.sum((2, 3)) + truth.sum((2, 3))
-    return _mean(1 - (2 * shared + 1) / (total + 1), known.any(-1).any(-1))
+    return _mean(1 - (2 * shared + 1) / (total + 1), truth.sum((2, 3)) > 0)
 
 
 def _soft_answers(logits: Tensor, truth: Tensor) -> Tensor:

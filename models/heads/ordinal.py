@@ -18,6 +18,7 @@ from models.heads.head import Answers, Head
 from models.heads.pooling import PictureFeatures
 from models.packages.settings_pictures import OrdinalSettings
 
+FIRST_STEP = 2.0  # between thresholds of a fresh head: a grade in the middle can reach 46 %
 LEAST_STEP = 0.01  # between thresholds, so that each grade keeps a probability that its loss can be taken of
 
 
@@ -39,14 +40,14 @@ class OrdinalHead(Head):
         grades = len(settings.grades)
         self.features = PictureFeatures(channels, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
-        self.highest = nn.Parameter(torch.tensor([(grades - 2) / 2]))  # bias of the lowest threshold
-        self.steps = nn.Parameter(torch.full((grades - 2,), 0.54))  # softplus of it is 1
+        self.highest = nn.Parameter(torch.tensor([FIRST_STEP * (grades - 2) / 2]))  # bias of the lowest threshold
+        self.steps = nn.Parameter(torch.full((grades - 2,), FIRST_STEP).expm1().log())  # softplus of it is the step
 
     def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Answers:
         """`beyond`: logits (batch, grades - 1) that the grade lies above threshold 0, 1, …; falling along a row."""
-        fall = torch.cumsum(F.softplus(self.steps) + LEAST_STEP, dim=0)
-        biases = torch.cat([self.highest, self.highest - fall])
-        return {"beyond": self.score(self.features(maps)) + biases}
+        highest = self.highest.float()  # in 16 bits near thresholds would fall together
+        biases = torch.cat([highest, highest - torch.cumsum(F.softplus(self.steps.float()) + LEAST_STEP, dim=0)])
+        return {"beyond": self.score(self.features(maps)).float() + biases}
 
     def spoken(self, answers: Answers) -> Answers:
         """`beyond`: the same logits, calibrated by the reader."""

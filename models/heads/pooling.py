@@ -32,6 +32,6 @@ class PictureFeatures(nn.Module):
         """The encoder's five maps and, where there are, (batch, beside) to (batch, width)."""
         pooled = [level.mean((2, 3)) for level in maps] + [maps[i].amax((2, 3)) for i in BRIGHTEST]
         if beside is not None:
-            pooled.append(beside)
+            pooled.append(beside.to(pooled[0].dtype))
         out: Tensor = self.layers(torch.cat(pooled, dim=1))
         return out

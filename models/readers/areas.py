@@ -20,8 +20,10 @@ def mask_in_frame(likely: NDArray[np.float32], place: Place) -> NDArray[np.bool_
     left, top, right, bottom = place.view
     size = (right - left + 1, bottom - top + 1)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    edge = cv2.BORDER_REPLICATE  # a structure that runs out of the picture ends with it, not half a pixel before
+    likely_there = cv2.warpAffine(likely, place.box.matrix(), size, flags=flags, borderMode=edge)
     whole = np.zeros((place.rows, place.columns), bool)
-    whole[top : bottom + 1, left : right + 1] = cv2.warpAffine(likely, place.box.matrix(), size, flags=flags) >= LEVEL
+    whole[top : bottom + 1, left : right + 1] = likely_there >= LEVEL
     return whole
 
 

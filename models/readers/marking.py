@@ -39,7 +39,7 @@ def against_others(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     background = np.clip(1 - probabilities.sum(0, keepdims=True), 0, 1)
     everything = np.concatenate([background, probabilities])
-    first, second = np.sort(everything, axis=0)[[-1, -2]]
+    second, first = np.partition(everything, -2, axis=0)[-2:]
     rival = np.where(probabilities >= first, second, first)
     return np.asarray(probabilities / np.maximum(probabilities + rival, CERTAIN_ENOUGH), dtype=np.float32)
 

@@ -32,14 +32,16 @@ class StructuresReader:
         self._masks: list[Mask] = []
         self._best: dict[tuple[int, View], Marked] = {}  # the surest frame so far, by structure and view
         self._withheld: dict[int, Marked] = {}  # the surest that was not said, by structure
-        self._unfound: tuple[float, int] | None = None  # scope score and frame of the likeliest picture so far
+        self._nothing: tuple[float, int, str] | None = (
+            None  # scope score, frame and words of the picture nearest to scope
+        )
 
     def see(self, seen: Seen) -> None:
         """Mark each structure in one view; keep its mask, and the maps of the surest frame."""
-        scope = scope_of(seen.raw)
-        if self._unfound is None or scope > self._unfound[0]:
-            self._unfound = (scope, seen.frame)
-        if out_of_scope(seen.raw, self._settings, self._settings.name) is not None:
+        scope, reason = scope_of(seen.raw), out_of_scope(seen.raw, self._settings, self._settings.name)
+        if self._nothing is None or scope > self._nothing[0]:
+            self._nothing = (scope, seen.frame, reason or self._unmarked())
+        if reason is not None:
             return
         probabilities = seen.raw["mask"]
         likely = against_others(probabilities) if self._settings.exclusive else probabilities
@@ -65,7 +67,7 @@ class StructuresReader:
             for number, marked in sorted(self._withheld.items())
             if number not in found
         ]
-        return tuple(said) if said else (self._nothing(),)
+        return tuple(said) or (self._no_finding(),)
 
     def _note(self, number: int, asked: MaskedStructure, marked: Marked, scope: float) -> None:
         if marked.silence is None:
@@ -102,13 +104,12 @@ class StructuresReader:
             self._views.append(view)
         return f"{asked.structure.name} {self._views.index(view) + 1}"
 
-    def _nothing(self) -> NoFinding:
-        name, least = self._settings.name, self._settings.scope
-        scope, frame = self._unfound if self._unfound is not None else (0.0, 1)
-        names = " or ".join(asked.structure.name for asked in self._settings.structures)
-        reason = f"no {names} was marked (scope score {scope:.2f})" if least is not None else f"no {names} was marked"
-        if least is not None and scope < least:
-            reason = f"not a picture of a {name} (scope score {scope:.2f} < {least:.2f})"
+    def _unmarked(self) -> str:
+        return f"no {' or '.join(asked.structure.name for asked in self._settings.structures)} was marked"
+
+    def _no_finding(self) -> NoFinding:
+        name = self._settings.name
+        scope, frame, reason = self._nothing if self._nothing is not None else (0.0, 1, "no picture was looked at")
         return NoFinding(name=name, group=name, frame=frame, confidence=scope, reason=reason)
 
 
