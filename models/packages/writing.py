@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from models.heads.task import TaskHeads
@@ -70,7 +70,7 @@ def write_encoder(tensors: Mapping[str, Tensor], name: str, about: About, into: 
         origin=about.origin,
         notes=about.notes,
     )
-    _write_text(table_text(card), folder / ENCODER_CARD)
+    _replace(folder / ENCODER_CARD, table_text(card).encode())
     return EncoderPackage(card=card, path=folder)
 
 
@@ -97,7 +97,7 @@ def write_package(
             "adapter": adapter.card if adapter is not None else None,
         }
     )
-    _write_text(card_text(whole), folder / CARD)
+    _replace(folder / CARD, card_text(whole).encode())
     return whole
 
 
@@ -109,19 +109,16 @@ def _whole(folder: Path) -> EncoderPackage | None:
 
 
 def _write_weights(tensors: Mapping[str, Tensor], path: Path) -> str:
-    _replace(path, lambda part: save_file(dict(tensors), str(part)))
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    content = save(dict(tensors))  # not save_file, whose files only their owner may read
+    _replace(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
-def _write_text(text: str, path: Path) -> None:
-    _replace(path, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def _replace(path: Path, content: bytes) -> None:
     """Write beside the file and put it in its place when it is whole on disk."""
     part = path.with_name(f".{path.name}.part")
-    write(part)
-    with part.open("rb") as written:
-        os.fsync(written.fileno())
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(part, path)
