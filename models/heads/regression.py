@@ -83,7 +83,7 @@ class RegressionHead(Head):
 
     def conclude(self, gathered: Tensor) -> Answers:
         """The number of embeddings (frames, D): `value` and `spread`, (1,) each, in the unit."""
-        return self._in_unit(self.pool(gathered[None]))
+        return self._in_unit(self.pool(gathered[None].to(self.queries.dtype)))
 
     def _in_unit(self, number: Tensor) -> Answers:
         value, log_variance = number.float().unbind(1)

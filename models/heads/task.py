@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.heads.category import CategoryHead
 from models.heads.detection import DetectionHead
+from models.heads.enhancement import EnhancementHead
 from models.heads.head import Answers, Head
 from models.heads.landmarks import LandmarksHead
 from models.heads.ordinal import OrdinalHead
@@ -21,6 +22,7 @@ from models.heads.structures import StructuresHead
 from models.heads.view import ViewHead
 from models.packages.settings import OutlineSettings, Settings
 from models.packages.settings_detection import DetectionSettings
+from models.packages.settings_enhancement import EnhancementSettings
 from models.packages.settings_landmarks import LandmarksSettings
 from models.packages.settings_pictures import (
     ClassificationSettings,
@@ -76,6 +78,7 @@ BUILDERS: dict[type[Any], Callable[[Sequence[int], Any], Head]] = {
     DetectionSettings: DetectionHead,
     LandmarksSettings: LandmarksHead,
     RegressionSettings: RegressionHead,
+    EnhancementSettings: EnhancementHead,
     SegmentationSettings: StructuresHead,
     ClassificationSettings: CategoryHead,
     OrdinalSettings: OrdinalHead,

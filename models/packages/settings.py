@@ -11,6 +11,8 @@ from pydantic import Field
 
 from models.packages.parts import CardPart, CodeOnCard, KindSettings, Structure
 from models.packages.settings_detection import DetectionSettings
+from models.packages.settings_enhancement import EnhancementSettings
+from models.packages.settings_landmarks import LandmarksSettings
 from models.packages.settings_pictures import (
     ClassificationSettings,
     OrdinalSettings,
@@ -18,6 +20,7 @@ from models.packages.settings_pictures import (
     SegmentationSettings,
     ViewSettings,
 )
+from models.packages.settings_regression import RegressionSettings
 
 
 class Question(CardPart):
@@ -56,7 +59,7 @@ class OutlineSettings(KindSettings):
 
 Settings: TypeAlias = Annotated[
     OutlineSettings
-    | DetectionSettings
+    | DetectionSettings | LandmarksSettings | RegressionSettings | EnhancementSettings
     | SegmentationSettings
     | ClassificationSettings
     | OrdinalSettings

@@ -7,6 +7,7 @@ from typing import Any
 
 from models.packages.settings import OutlineSettings, Settings
 from models.packages.settings_detection import DetectionSettings
+from models.packages.settings_enhancement import EnhancementSettings
 from models.packages.settings_landmarks import LandmarksSettings
 from models.packages.settings_pictures import (
     ClassificationSettings,
@@ -18,6 +19,7 @@ from models.packages.settings_pictures import (
 from models.packages.settings_regression import RegressionSettings
 from models.readers.category import CategoryReader
 from models.readers.detection import DetectionReader
+from models.readers.enhancement import EnhancementReader
 from models.readers.landmarks import LandmarksReader
 from models.readers.ordinal import OrdinalReader
 from models.readers.outline import OutlineReader
@@ -39,6 +41,7 @@ READERS: dict[type[Any], Callable[[Any, Conclude], Reader]] = {
     DetectionSettings: lambda settings, _: DetectionReader(settings),
     LandmarksSettings: lambda settings, _: LandmarksReader(settings),
     RegressionSettings: RegressionReader,
+    EnhancementSettings: lambda settings, _: EnhancementReader(settings),
     SegmentationSettings: lambda settings, _: StructuresReader(settings),
     ClassificationSettings: lambda settings, _: CategoryReader(settings),
     OrdinalSettings: lambda settings, _: OrdinalReader(settings),

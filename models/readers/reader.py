@@ -24,6 +24,7 @@ class Seen:
     square: NDArray[np.uint8]  # (S, S), gray: what the network saw
     place: Place
     raw: Raw
+    pixels: NDArray[np.uint8] | None = None  # the whole frame, for readers whose `wants_pixels` is true
 
 
 class Reader(Protocol):

@@ -101,7 +101,7 @@ class Pupil:
         frames = list(squares) if shown is None else list(shown)
         given = [FrameInput(pixels=f, frame=n, view=whole(f)) for n, f in enumerate(frames, 1)]
         seen = [
-            Seen(frame=g.frame, square=square, place=square_of(g, square.shape[0])[1], raw=raw)
+            Seen(frame=g.frame, square=square, place=square_of(g, square.shape[0])[1], raw=raw, pixels=g.pixels)
             for g, square, raw in zip(given, squares, self.raws(squares), strict=True)
         ]
         return read_all(self.settings, seen, self.conclude())
@@ -128,10 +128,14 @@ def read_all(settings: Settings, seen: Sequence[Seen], conclude: Conclude = noth
 
 def told(raw: Raw, frame: int = 1, size: tuple[int, int] = (EDGE, EDGE), **view: object) -> Seen:
     """Answers that a test made up, of a view of a black frame of `size` rows and columns."""
-    pixels = np.zeros(size, np.uint8)
+    return told_of(np.zeros(size, np.uint8), raw, frame, **view)
+
+
+def told_of(pixels: NDArray[np.uint8], raw: Raw, frame: int = 1, **view: object) -> Seen:
+    """Answers that a test made up, of a view of a frame."""
     given = FrameInput(pixels=pixels, frame=frame, view=view.pop("view", whole(pixels)), **view)
     square, place = square_of(given, EDGE)
-    return Seen(frame=frame, square=square, place=place, raw=raw)
+    return Seen(frame=frame, square=square, place=place, raw=raw, pixels=pixels)
 
 
 def same_alone_or_together(pupil: Pupil, squares: NDArray[np.uint8]) -> None:
@@ -143,4 +147,15 @@ def same_alone_or_together(pupil: Pupil, squares: NDArray[np.uint8]) -> None:
             np.testing.assert_allclose(value, together[i][name], rtol=1e-3, atol=1e-3, err_msg=name)
 
 
-__all__ = ["CODE", "EDGE", "Place", "Pupil", "box_of", "pictures", "read_all", "same_alone_or_together", "told"]
+__all__ = [
+    "CODE",
+    "EDGE",
+    "Place",
+    "Pupil",
+    "box_of",
+    "pictures",
+    "read_all",
+    "same_alone_or_together",
+    "told",
+    "told_of",
+]
