@@ -33,6 +33,7 @@ ORGANS = [
 ]
 ASPECT = {"name": "gain", "poor": code("poor"), "fine": code("fine"), "advice": "turn the gain up"}
 LABEL = torch.tensor([0, 1])
+QUALITY = QualityTarget(score=torch.tensor([0.2, 0.7]), poor=LABEL[:, None].float())
 KINDS = {
     "segmentation": (
         settings_of("segmentation", name="wall", exclusive=True, structures=[{"structure": structure("a")}], scope=0.5),
@@ -52,7 +53,7 @@ KINDS = {
     ),
     "quality": (
         settings_of("quality", aspects=[ASPECT], scope=0.5),
-        lambda answers: quality_loss(answers, QualityTarget(score=torch.tensor([0.2, 0.7]), poor=LABEL[:, None].float())),
+        lambda answers: quality_loss(answers, QUALITY),
     ),
 }
 

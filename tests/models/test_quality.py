@@ -8,6 +8,8 @@ import torch
 from pydantic import ValidationError
 
 from models.findings import Category, Quantity
+from models.heads.quality import gray_statistics
+from models.preprocess import normalised
 from models.readers.quality import guidance
 from tests.models.asking import SMALL, code, settings_of, small_pictures
 from tests.models.lessons import Pupil, read_all, same_alone_or_together, told
@@ -105,6 +107,16 @@ def test_frames__mean_score__on_the_frame_nearest_to_it():
     assert (score.value, score.frame) == (pytest.approx(0.5667, abs=1e-3), 2)
     assert isinstance(contact, Category)
     assert (contact.value.meaning, contact.frame) == ("poor contact", 1)
+
+
+def test_gray_statistics__bright_top_on_black__levels_clipping_and_depth_in_full_scale():
+    square = torch.zeros(1, 60, 60, dtype=torch.uint8)
+    square[:, :20] = 255
+    mean, spread, dark, clipped, steps, *bands = gray_statistics(normalised(square))[0].tolist()
+    assert (mean, dark, clipped) == pytest.approx((1 / 3, 2 / 3, 1 / 3), abs=1e-4)
+    assert spread == pytest.approx(np.sqrt(2) / 3, abs=1e-3)
+    assert steps == pytest.approx(1 / 59, abs=1e-4)
+    assert bands == pytest.approx([1, 0, 0, 0, 1, 1], abs=1e-4)
 
 
 def test_no_aspects__score_alone():

@@ -108,7 +108,7 @@ def test_ordinal__is_the_negative_logarithm_of_the_grades_probability():
         assert float(ordinal_loss({"beyond": beyond}, target)) == pytest.approx(-float(likely[grade].log()), rel=1e-5)
 
 
-@pytest.mark.parametrize("score", [-1e6, -90.0, 90.0, 1e6])
+@pytest.mark.parametrize("score", [-1e8, -90.0, 90.0, 1e8])
 def test_ordinal__extreme_scores__finite_and_pulls_back(score):
     raw = torch.tensor([score], requires_grad=True)
     loss = ordinal_loss(
