@@ -35,8 +35,14 @@ class Core:
     are not asked again, and a new thread with networks of its own goes on with the rest.
     """
 
-    def __init__(self, device: Device, options: EngineOptions, clock: Callable[[], float] = time.monotonic) -> None:
-        self._device, self._options, self._clock = device, options, clock
+    def __init__(
+        self,
+        device: Device,
+        options: EngineOptions,
+        adapted: frozenset[str] = frozenset(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._device, self._options, self._adapted, self._clock = device, options, adapted, clock
         self._most = 1 if device.is_cpu else options.max_batch  # on a CPU, company gains nothing
         self._room: WaitingRoom[Request] = WaitingRoom(options.aging_s)
         self._counters = Counters()
@@ -88,7 +94,7 @@ class Core:
         )
 
     def _new_server(self) -> Server:
-        resident = ResidentModels(self._device, self._options.pinned, self._counters)
+        resident = ResidentModels(self._device, self._options.pinned, self._adapted, self._counters)
         features = FeatureCache(self._options.feature_bytes)
         return Server(self._device, self._most, resident, features, self._counters)
 

@@ -69,7 +69,8 @@ class Engine:
         self._by_name = {package.identity.task: package for package in packages}
         self._by_digest = {package.identity.digest: package for package in packages}
         self._device = choose(self.options.device, self.options.precision, self.options.memory_bytes)
-        self._core = Core(self._device, self.options)
+        adapted = frozenset(p.encoder.digest for p in self._by_digest.values() if p.card.adapter is not None)
+        self._core = Core(self._device, self.options, adapted)
 
     def __enter__(self) -> Engine:
         return self
@@ -220,7 +221,8 @@ class Engine:
 
     def _read(self, coming: Coming, reader: Reader, cancelled: Callable[[], bool]) -> int:
         raw = _answer(coming.future, cancelled)
-        reader.see(Seen(frame=coming.given.frame, square=coming.square, place=coming.place, raw=raw))
+        pixels = coming.given.pixels if getattr(reader, "wants_pixels", False) else None
+        reader.see(Seen(frame=coming.given.frame, square=coming.square, place=coming.place, raw=raw, pixels=pixels))
         return 1
 
     def _looks(

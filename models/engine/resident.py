@@ -37,10 +37,15 @@ class ResidentModels:
         Where they lie, and in what precision.
     pinned
         Tasks that are not given up.
+    adapted
+        Digests of encoders that adapters change for some task: these stay in their plain form for all.
     """
 
-    def __init__(self, device: Device, pinned: tuple[str, ...], counters: Counters) -> None:
+    def __init__(self, device: Device, pinned: tuple[str, ...], adapted: frozenset[str], counters: Counters) -> None:
         self.books = Residency(device.memory_bytes)
+        self.books.pin(WORKSPACE)
+        self._workspace = 0
+        self._adapted = adapted
         self._device = device
         self._pinned = pinned
         self._counters = counters
@@ -57,7 +62,7 @@ class ResidentModels:
         DoesNotFit
             There is no room beside what is pinned.
         """
-        encoder_key, heads_key = _keys(package)
+        encoder_key, heads_key = ("encoder", package.encoder.digest), ("heads", package.identity.digest)
         for key in (encoder_key, heads_key):
             if package.identity.task in self._pinned:
                 self.books.pin(key)
@@ -71,9 +76,8 @@ class ResidentModels:
 
     def book_workspace(self, size: int) -> None:
         """Note how much a pass was seen to need beside the weights."""
-        if WORKSPACE not in self.books or size > self._workspace:
-            self._forget(self.books.make_room(size))
-            self.books.pin(WORKSPACE)
+        if size > self._workspace:
+            self._forget(self.books.make_room(size - self._workspace))
             self.books.book(WORKSPACE, size)
             self._workspace = size
 
@@ -81,12 +85,10 @@ class ResidentModels:
         """Give up all that may go: memory ran out although the books said otherwise."""
         self._forget(self.books.drop_unpinned())
 
-    _workspace = 0
-
     def _encoder(self, package: TaskPackage) -> nn.Module:
         whole = encoder_of(package.encoder).to(self._device.torch_device, self._device.dtype)
         # an adapter changes the layers of the plain form; the prepared one has them packed
-        return whole if package.card.adapter is not None else prepared(whole)
+        return whole if package.encoder.digest in self._adapted else prepared(whole)
 
     def _adapter(self, package: TaskPackage) -> Adapter | None:
         adapter = adapter_of(package)
@@ -111,8 +113,3 @@ class ResidentModels:
         self._counters.evictions += len(keys)
         if keys:
             give_back(self._device.torch_device)
-
-
-def _keys(package: TaskPackage) -> tuple[tuple[str, str], tuple[str, str]]:
-    form = "plain" if package.card.adapter is not None else "prepared"
-    return (f"encoder {form}", package.encoder.digest), ("heads", package.identity.digest)

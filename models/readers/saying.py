@@ -61,7 +61,9 @@ def quantities(reading: Reading, group: str, settings: OutlineSettings) -> list[
     return _diameter_quantities(reading, group, settings)
 
 
-def answers(probability: float, reading: Reading, group: str, settings: OutlineSettings, question: Question) -> list[Finding]:
+def answers(
+    probability: float, reading: Reading, group: str, settings: OutlineSettings, question: Question
+) -> list[Finding]:
     """The answer to a task's question and its probability, per cent."""
     yes = probability >= question.threshold
     value, sure = (question.yes, probability) if yes else (question.no, 1 - probability)

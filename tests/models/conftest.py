@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -10,8 +12,9 @@ from models.packages import discover
 
 
 @pytest.fixture(scope="session")
-def engine() -> Engine:
+def engine() -> Iterator[Engine]:
     torch.set_num_threads(1)
     packages, refusals = discover()
     assert refusals == ()
-    return Engine(packages, device="cpu")
+    with Engine(packages, device="cpu") as engine:
+        yield engine

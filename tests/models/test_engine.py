@@ -6,12 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from integration.phantom import breast_mass, fetal_head, fetal_head_cine
-from models.engine import BadFrame, Engine, FrameInput, JobCancelled, PackageFault, UnknownTask
+from models.engine import BadFrame, FrameInput, JobCancelled, UnknownTask
 from models.findings import Category, Mask, Measure, NoFinding, Quantity
-from models.packages import discover
 from tests.models.looking import given, millimetres, named, picture, said
 
 
@@ -172,23 +170,3 @@ def test_cancelled__stops_before_the_next_frame(engine):
     with pytest.raises(JobCancelled):
         engine.run("fetal-head", frames(), cancelled=lambda: len(taken) >= 2)
     assert len(taken) == 2
-
-
-def test_package_that_gives_no_numbers__fails_its_own_job_only(engine):
-    packages, _ = discover()
-    broken = Engine(packages, device="cpu")
-    scene = given(fetal_head(0))
-    broken.run("fetal-head", [scene])
-    with torch.inference_mode():
-        next(iter(broken._networks["fetal-head"].parameters())).fill_(float("nan"))
-    with pytest.raises(PackageFault, match="not finite"):
-        broken.run("fetal-head", [scene])
-    assert broken.run("breast-lesion", [given(breast_mass(0, malignant=False))]).findings
-
-
-def test_package_that_raises__fails_with_its_cause(engine, monkeypatch):
-    broken = Engine(discover()[0], device="cpu")
-    monkeypatch.setattr("models.network.TaskNetwork.forward", lambda self, image: 1 // 0)
-    with pytest.raises(PackageFault) as fault:
-        broken.run("fetal-head", [given(fetal_head(0))])
-    assert isinstance(fault.value.__cause__, ZeroDivisionError)
