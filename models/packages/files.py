@@ -37,7 +37,7 @@ def read_table(path: Path, kind: type[Part], newest: int) -> Part:
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+    except (OSError, ValueError, yaml.YAMLError) as fault:  # ValueError: no UTF-8, or a date that is none
         raise CardError(f"the card {path} cannot be read: {fault}") from fault
     if not isinstance(raw, dict):
         raise CardError(f"the card {path} is not a table of keys and values")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,28 +36,35 @@ def folders_in(roots: Iterable[Path]) -> Folders:
     refusals: list[Refusal] = []
     for root in roots:
         try:
-            for folder in _candidates(root):
-                is_encoder, is_task = (folder / ENCODER_CARD).exists(), (folder / CARD).exists()
-                encoders += [folder] if is_encoder else []
-                tasks += [folder] if is_task else []
-                if not is_encoder and not is_task:
-                    words = f"the folder {folder} holds neither {CARD} nor {ENCODER_CARD}: it is no package"
-                    refusals.append(Refusal(path=folder, code=CardError.code, reason=words))
+            candidates = _candidates(root)
         except OSError as fault:
-            words = f"the folder {root} cannot be looked into: {fault}"
-            refusals.append(Refusal(path=root, code=CardError.code, reason=words))
+            refusals.append(_refusal(root, f"the folder {root} cannot be looked into: {fault}"))
+            continue
+        for folder in candidates:
+            try:
+                is_encoder, is_task = (folder / ENCODER_CARD).exists(), (folder / CARD).exists()
+            except OSError as fault:
+                refusals.append(_refusal(folder, f"the folder {folder} cannot be looked into: {fault}"))
+                continue
+            encoders += [folder] if is_encoder else []
+            tasks += [folder] if is_task else []
+            if not is_encoder and not is_task:
+                words = f"the folder {folder} holds neither {CARD} nor {ENCODER_CARD}: it is no package"
+                refusals.append(_refusal(folder, words))
     return Folders(encoders=tuple(encoders), tasks=tuple(tasks), refusals=tuple(refusals))
 
 
-def _candidates(root: Path) -> Iterator[Path]:
+def _refusal(folder: Path, words: str) -> Refusal:
+    return Refusal(path=folder, code=CardError.code, reason=words)
+
+
+def _candidates(root: Path) -> list[Path]:
     if _is_package(root):
-        yield root
-    elif root.is_dir():
-        for child in _children(root):
-            if child.name == ENCODERS and not _is_package(child):
-                yield from _children(child)
-            else:
-                yield child
+        return [root]
+    found: list[Path] = []
+    for child in _children(root) if root.is_dir() else []:
+        found += _children(child) if child.name == ENCODERS and not _is_package(child) else [child]
+    return found
 
 
 def _is_package(folder: Path) -> bool:

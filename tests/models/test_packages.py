@@ -172,6 +172,28 @@ def test_discover__damaged_package__refused_and_the_others_stand(site):
     assert str(task(site)) in refusal.reason
 
 
+def test_discover__folder_that_may_not_be_looked_into__is_told_and_the_others_stand(site, monkeypatch):
+    (site / "a-closed-one").mkdir()
+    exists = Path.exists
+
+    def forbidding(self, **how):
+        if self.parent.name == "a-closed-one":
+            raise PermissionError(13, "Permission denied")
+        return exists(self, **how)
+
+    monkeypatch.setattr(Path, "exists", forbidding)  # root may look into everything, so no file mode would do
+    packages, (refusal,) = discover([site])
+    assert [package.identity.task for package in packages] == ["fetal-head"]
+    assert "cannot be looked into" in refusal.reason
+
+
+def test_discover__card_with_a_date_that_is_none__is_refused(site):
+    card = task(site) / "card.yaml"
+    card.write_text(card.read_text().replace("version: 0.0.1", "version: 2026-99-99"))
+    _, (refusal,) = discover([site])
+    assert refusal.code == "package-card"
+
+
 def test_discover__folder_without_a_card__is_told(site):
     (site / "photos").mkdir()
     packages, (refusal,) = discover([site])
