@@ -10,6 +10,7 @@ DICOM PS3.16 TID 1410 and TID 1501 (measurement groups), PS3.3 C.8.20 (segments)
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -58,12 +59,17 @@ class Mask(Finding):
     category: Code  # segmented property category (PS3.16 CID 7150)
     rows: int
     columns: int
-    packed: NDArray[np.uint8]  # numpy.packbits of the row-major rows x columns boolean mask
+    deflated: bytes  # zlib of the row-major rows x columns mask, one bit each: a clip of thousands of frames has as many
 
     @classmethod
-    def pack(cls, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Pack a boolean mask of shape (rows, columns) for the field `packed`."""
-        return np.packbits(mask, axis=None)
+    def deflate(cls, mask: NDArray[np.bool_]) -> bytes:
+        """A boolean mask of shape (rows, columns) for the field `deflated`."""
+        return zlib.compress(np.packbits(mask, axis=None).tobytes(), 1)
+
+    @property
+    def packed(self) -> NDArray[np.uint8]:
+        """As `numpy.packbits` of the row-major mask."""
+        return np.frombuffer(zlib.decompress(self.deflated), np.uint8)
 
     def to_array(self) -> NDArray[np.bool_]:
         """The mask as bool, shape (rows, columns)."""

@@ -37,7 +37,7 @@ def mask_finding(reading: Reading, group: str, settings: OutlineSettings) -> Mas
         category=structure.category.to_code(),
         rows=reading.place.rows,
         columns=reading.place.columns,
-        packed=Mask.pack(mask),
+        deflated=Mask.deflate(mask),
     )
 
 

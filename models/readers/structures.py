@@ -95,7 +95,7 @@ class StructuresReader:
                 category=structure.category.to_code(),
                 rows=marked.place.rows,
                 columns=marked.place.columns,
-                packed=Mask.pack(mask),
+                deflated=Mask.deflate(mask),
             )
         )
 

@@ -32,7 +32,7 @@ def test_quantity__geometric__value_unit_points_and_no_absent_key():
 def test_mask__runs__give_the_mask_again():
     mask = np.zeros((5, 7), bool)
     mask[1:4, 2:5] = True
-    finding = Mask(name="head", group="h", frame=1, category=HEAD, rows=5, columns=7, packed=Mask.pack(mask))
+    finding = Mask(name="head", group="h", frame=1, category=HEAD, rows=5, columns=7, deflated=Mask.deflate(mask))
     table = json.loads(json.dumps(finding_to_json(finding)))
     assert np.array_equal(from_rle(table["mask_rle"], 5, 7), mask)
 

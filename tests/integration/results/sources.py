@@ -178,7 +178,7 @@ def head_findings(source: SourceImage, *, frames: tuple[int, ...] = (1,), best: 
             category=ANATOMY,
             rows=source.rows,
             columns=source.columns,
-            packed=Mask.pack(ellipse(source.rows, source.columns, (x + frame, y), (a, b))),
+            deflated=Mask.deflate(ellipse(source.rows, source.columns, (x + frame, y), (a, b))),
         )
         for frame in frames
     ]
@@ -227,7 +227,7 @@ def lesion_findings(source: SourceImage, *, frame: int = 1) -> tuple[Finding, ..
         category=MORPHOLOGY,
         rows=source.rows,
         columns=source.columns,
-        packed=Mask.pack(ellipse(source.rows, source.columns, (120, 80), (15, 10))),
+        deflated=Mask.deflate(ellipse(source.rows, source.columns, (120, 80), (15, 10))),
     )
     answer = Category(
         name="assessment",

@@ -105,7 +105,7 @@ def test_seg__only_empty_masks__is_not_written(tmp_path):
         category=ANATOMY,
         rows=source.rows,
         columns=source.columns,
-        packed=Mask.pack(np.zeros((source.rows, source.columns), bool)),
+        deflated=Mask.deflate(np.zeros((source.rows, source.columns), bool)),
     )
     assert _seg(tmp_path, source, (empty, *head_findings(source)[1:])) is None
 

@@ -66,7 +66,7 @@ def square_in(rows: int, columns: int) -> Iterator[Finding]:
     mask[top : bottom + 1, left : right + 1] = True
     whose = {"group": "fetal head 1", "frame": 1, "site": HEAD}
     yield Mask(
-        name="fetal head", code=HEAD, category=ANATOMY, rows=rows, columns=columns, packed=Mask.pack(mask), **whose
+        name="fetal head", code=HEAD, category=ANATOMY, rows=rows, columns=columns, deflated=Mask.deflate(mask), **whose
     )
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
     yield Quantity(
