@@ -7,7 +7,10 @@ import json
 import pytest
 import torch
 
+from models.engine import Engine
+from models.findings import Category, Mask, Quantity
 from tests.models.asking import code, settings_of, small_pictures
+from tests.models.engine.made import frames, made
 from tests.models.lessons import Pupil, structure
 from trainer.losses_pictures import (
     CategoryTarget,
@@ -69,6 +72,15 @@ def test_settings__unknown_key__refused(kind):
     settings, _ = KINDS[kind]
     with pytest.raises(ValueError, match="Extra inputs"):
         settings_of(**settings.model_dump(), colour="red")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_package__written_loaded_and_run_by_the_engine__says_something_of_its_kind(kind, tmp_path):
+    settings, _ = KINDS[kind]
+    packages = made(tmp_path, "task", settings={**settings.model_dump(mode="json"), "scope": 0.0})
+    findings = Engine(packages, device="cpu").run("task", frames(2)).findings
+    expected = {"segmentation": Mask, "quality": Quantity}.get(kind, Category)
+    assert isinstance(findings[0], expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
