@@ -17,6 +17,7 @@ from models.heads.ordinal import OrdinalHead
 from models.heads.outline import OutlineHead
 from models.heads.quality import QualityHead
 from models.heads.regression import RegressionHead
+from models.heads.report import ReportHead
 from models.heads.scope import ScopeHead
 from models.heads.structures import StructuresHead
 from models.heads.view import ViewHead
@@ -32,6 +33,7 @@ from models.packages.settings_pictures import (
     ViewSettings,
 )
 from models.packages.settings_regression import RegressionSettings
+from models.packages.settings_report import ReportSettings
 
 SCOPE = "scope"
 
@@ -79,6 +81,7 @@ BUILDERS: dict[type[Any], Callable[[Sequence[int], Any], Head]] = {
     LandmarksSettings: LandmarksHead,
     RegressionSettings: RegressionHead,
     EnhancementSettings: EnhancementHead,
+    ReportSettings: ReportHead,
     SegmentationSettings: StructuresHead,
     ClassificationSettings: CategoryHead,
     OrdinalSettings: OrdinalHead,

@@ -21,6 +21,7 @@ from models.packages.settings_pictures import (
     ViewSettings,
 )
 from models.packages.settings_regression import RegressionSettings
+from models.packages.settings_report import ReportSettings
 
 
 class Question(CardPart):
@@ -59,7 +60,10 @@ class OutlineSettings(KindSettings):
 
 Settings: TypeAlias = Annotated[
     OutlineSettings
-    | DetectionSettings | LandmarksSettings | RegressionSettings | EnhancementSettings
+    | DetectionSettings
+    | LandmarksSettings
+    | RegressionSettings
+    | EnhancementSettings | ReportSettings
     | SegmentationSettings
     | ClassificationSettings
     | OrdinalSettings

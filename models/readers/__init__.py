@@ -17,6 +17,7 @@ from models.packages.settings_pictures import (
     ViewSettings,
 )
 from models.packages.settings_regression import RegressionSettings
+from models.packages.settings_report import ReportSettings
 from models.readers.category import CategoryReader
 from models.readers.detection import DetectionReader
 from models.readers.enhancement import EnhancementReader
@@ -26,6 +27,7 @@ from models.readers.outline import OutlineReader
 from models.readers.quality import QualityReader
 from models.readers.reader import Conclude, Raw, Reader, Seen
 from models.readers.regression import RegressionReader
+from models.readers.report import ReportReader
 from models.readers.structures import StructuresReader
 from models.readers.view import ViewReader
 
@@ -42,6 +44,7 @@ READERS: dict[type[Any], Callable[[Any, Conclude], Reader]] = {
     LandmarksSettings: lambda settings, _: LandmarksReader(settings),
     RegressionSettings: RegressionReader,
     EnhancementSettings: lambda settings, _: EnhancementReader(settings),
+    ReportSettings: ReportReader,
     SegmentationSettings: lambda settings, _: StructuresReader(settings),
     ClassificationSettings: lambda settings, _: CategoryReader(settings),
     OrdinalSettings: lambda settings, _: OrdinalReader(settings),
