@@ -59,7 +59,7 @@ class Mask(Finding):
     category: Code  # segmented property category (PS3.16 CID 7150)
     rows: int
     columns: int
-    deflated: bytes  # zlib of the row-major rows x columns mask, one bit each: a clip of thousands of frames has as many
+    deflated: bytes  # zlib of the row-major mask, one bit a pixel: a clip has thousands
 
     @classmethod
     def deflate(cls, mask: NDArray[np.bool_]) -> bytes:
@@ -148,6 +148,14 @@ class TaskIdentity:
     digest: str  # "sha256:…" over card and weights
     encoder_digest: str  # "sha256:…" of the encoder's weights
     manufacturer: str = "echocare-node"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFindings:
+    """What one task says of the frames it was given."""
+
+    identity: TaskIdentity
+    findings: tuple[Finding, ...]
 
 
 def rle(mask: NDArray[np.bool_]) -> list[int]:

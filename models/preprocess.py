@@ -10,12 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-
-MEAN = 0.5  # of the scaled picture
-SPREAD = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +77,3 @@ def letterbox(pixels: NDArray[np.uint8], size: int, pixel_aspect: float = 1.0) -
         shift_y=top + (scale_y - 1) / 2,
     )
     return square, where
-
-
-def normalised(squares: Tensor) -> Tensor:
-    """Gray squares (batch, S, S), uint8 or float in 0 to 255, to the network's input (batch, 3, S, S), float32."""
-    scaled = (squares.to(torch.float32) / 255.0 - MEAN) / SPREAD
-    return scaled[:, None].expand(-1, 3, -1, -1).contiguous()

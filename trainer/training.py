@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from models.encoder.factory import create_encoder
 from models.heads.outline import OutlineHead
 from models.heads.task import TaskHeads
-from models.preprocess import normalised
+from models.normalise import normalised
 from trainer import parallel
 from trainer.data.augment import vary
 from trainer.data.cohort import Sample

@@ -1,6 +1,10 @@
-"""The engine: task packages kept in memory, frames in, findings out."""
+"""The engine: task packages kept in memory, frames in, findings out.
 
-from models.engine.engine import Engine, TaskFindings
+`Engine` itself is imported when it is first asked for: it brings torch, which clients of a running engine do without.
+"""
+
+from typing import TYPE_CHECKING
+
 from models.engine.metrics import EngineMetrics
 from models.engine.options import EngineOptions, Priority
 from models.errors import (
@@ -14,7 +18,11 @@ from models.errors import (
     PackageHung,
     UnknownTask,
 )
+from models.findings import TaskFindings
 from models.frames import FrameInput
+
+if TYPE_CHECKING:
+    from models.engine.engine import Engine
 
 __all__ = [
     "BadFrame",
@@ -33,3 +41,11 @@ __all__ = [
     "TaskFindings",
     "UnknownTask",
 ]
+
+
+def __getattr__(name: str) -> type:
+    if name == "Engine":
+        from models.engine.engine import Engine
+
+        return Engine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

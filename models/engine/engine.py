@@ -14,23 +14,15 @@ from numpy.typing import NDArray
 from models.engine.core import Core
 from models.engine.device import choose
 from models.engine.metrics import EngineMetrics
-from models.engine.options import EngineOptions, Priority
+from models.engine.options import EngineOptions, Priority, never, unheard
 from models.engine.request import Request
 from models.errors import JobCancelled, UnknownTask
-from models.findings import Finding, TaskIdentity
+from models.findings import TaskFindings, TaskIdentity
 from models.frames import FrameInput, Place, square_of
 from models.packages.package import TaskPackage
 from models.readers import Raw, Reader, Seen, reader_of
 
 CANCEL_LOOK_S = 0.2  # how often a job that waits for its turn looks whether it was cancelled
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskFindings:
-    """What one task says of the frames it was given."""
-
-    identity: TaskIdentity
-    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,15 +33,6 @@ class Coming:
     square: NDArray[np.uint8]
     place: Place
     future: Future[Raw]
-
-
-def never() -> bool:
-    """A job that nobody cancels."""
-    return False
-
-
-def unheard(frames_done: int) -> None:
-    """Progress that nobody follows."""
 
 
 class Engine:

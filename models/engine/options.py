@@ -14,6 +14,15 @@ class Priority(IntEnum):
     SHADOW = 2
 
 
+def never() -> bool:
+    """A job that nobody cancels."""
+    return False
+
+
+def unheard(views_done: int) -> None:
+    """Progress that nobody follows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """Every limit of an engine, with defaults that work."""

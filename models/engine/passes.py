@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from models.engine.features import Maps
 from models.heads.task import TaskHeads
+from models.normalise import normalised
 from models.packages.adapters import Adapter
-from models.preprocess import normalised
 from models.readers.reader import Raw
 
 Square = NDArray[np.uint8]

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from models.heads.head import Answers, Head
 from models.heads.pooling import PictureFeatures
+from models.normalise import MEAN, SPREAD
 from models.packages.settings_pictures import QualitySettings
-from models.preprocess import MEAN, SPREAD
 
 DARK, BRIGHT = 0.04, 0.96  # of full scale: what is darker shows nothing, what is brighter is clipped
 BANDS = 3  # upper, middle and lower third: gain by depth, and how deep one sees
@@ -51,7 +51,7 @@ def gray_statistics(image: Tensor) -> Tensor:
     Parameters
     ----------
     image
-        (batch, 3, H, W), as `models.preprocess.normalised` gives it; H at least `BANDS`.
+        (batch, 3, H, W), as `models.normalise.normalised` gives it; H at least `BANDS`.
 
     Returns
     -------

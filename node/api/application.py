@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -17,6 +18,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from models.engine import EngineClosed, EngineError
+from models.engine.shared import RemoteEngine
 from node.archive import ArchiveError
 from node.archive.space import free_bytes
 from node.config import Settings
@@ -26,10 +29,10 @@ from node.jobs import counts, studies_overview, study_detail
 from node.overview import counts_document, study_document, study_line
 from node.roles import SCHEDULER
 from node.studies import StudyUnknown, signal_complete
-from node.wake import Wake
+from node.wake import Wake, engine_socket
 
 LOOPBACK_NAMES: Final = ["localhost", "127.0.0.1", "[::1]"]
-STATUS_OF: Final[dict[type[NodeError], int]] = {StudyUnknown: 404, DatabaseUnavailable: 503}
+STATUS_OF: Final[dict[type[Exception], int]] = {StudyUnknown: 404, DatabaseUnavailable: 503, EngineClosed: 503}
 
 
 def make_application(settings: Settings, engine: sa.Engine) -> FastAPI:
@@ -49,6 +52,7 @@ def make_application(settings: Settings, engine: sa.Engine) -> FastAPI:
     _add_error_handlers(app)
     _add_health(app, settings, engine)
     _add_studies(app, settings, engine)
+    _add_engine(app, settings)
     return app
 
 
@@ -104,6 +108,24 @@ def _add_studies(app: FastAPI, settings: Settings, engine: sa.Engine) -> None:
         return {"study_instance_uid": uid, "signalled": complete_study(settings, engine, uid)}
 
 
+def _add_engine(app: FastAPI, settings: Settings) -> None:
+    @app.get("/api/engine")
+    def engine() -> dict[str, Any]:
+        """The engine's tasks, and what it did since its start."""
+        remote = RemoteEngine(engine_socket(settings.data_dir))
+        try:
+            about = remote.about()
+        finally:
+            remote.close()
+        return {
+            "tasks": [
+                {"task": each.task, "version": each.version, "digest": each.digest, "encoder": each.encoder_digest}
+                for each in about.identities
+            ],
+            "metrics": asdict(about.metrics),
+        }
+
+
 def complete_study(settings: Settings, engine: sa.Engine, uid: str) -> bool:
     """Say that an exam is complete, and wake the scheduler; False where the study is closed already.
 
@@ -138,6 +160,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         NodeError: of_node,
+        EngineError: of_node,
         HTTPException: of_http,
         RequestValidationError: of_input,
     }

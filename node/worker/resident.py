@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models.engine import Engine, EngineError, EngineOptions
-from models.engine.shared import EngineServer
+from models.engine.shared.server import EngineServer
 from models.packages import PackageError, TaskPackage
 from node.config import Models
 from node.logs import log_context

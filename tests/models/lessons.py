@@ -16,8 +16,8 @@ from models.encoder.factory import create_encoder
 from models.findings import Finding
 from models.frames import FrameInput, Place, square_of
 from models.heads.task import TaskHeads, build_heads
+from models.normalise import normalised
 from models.packages.settings import Settings
-from models.preprocess import normalised
 from models.readers import Conclude, Raw, Seen, reader_of
 from trainer.data.synthetic import phantoms
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from models.findings import Category, Quantity
 from models.heads.quality import gray_statistics
-from models.preprocess import normalised
+from models.normalise import normalised
 from models.readers.quality import guidance
 from tests.models.asking import SMALL, code, settings_of, small_pictures
 from tests.models.lessons import Pupil, read_all, same_alone_or_together, told

@@ -28,12 +28,13 @@ def segments_of(findings: Sequence[Finding]) -> tuple[Segment, ...]:
     firsts: dict[str, Mask] = {}
     frames: dict[str, dict[int, NDArray[np.uint8]]] = {}
     for mask in findings:
-        if not isinstance(mask, Mask) or not mask.packed.any():
+        packed = mask.packed if isinstance(mask, Mask) else None
+        if not isinstance(mask, Mask) or packed is None or not packed.any():
             continue
         firsts.setdefault(mask.group, mask)
         by_frame = frames.setdefault(mask.group, {})
         before = by_frame.get(mask.frame)
-        by_frame[mask.frame] = mask.packed if before is None else before | mask.packed
+        by_frame[mask.frame] = packed if before is None else before | packed
     return tuple(
         Segment(number=number, first=first, frames=dict(sorted(frames[group].items())))
         for number, (group, first) in enumerate(firsts.items(), 1)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.engine.engine import TaskFindings, never, unheard
-from models.engine.options import Priority
+from models.engine.options import Priority, never, unheard
 from models.engine.shared.wire import (
     SLOTS,
     About,
@@ -29,6 +28,7 @@ from models.engine.shared.wire import (
     key_path,
 )
 from models.errors import BadFrame, EngineClosed, JobCancelled
+from models.findings import TaskFindings
 from models.frames import FrameInput
 
 

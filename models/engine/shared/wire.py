@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import errors
-from models.engine.engine import TaskFindings
 from models.engine.metrics import EngineMetrics
 from models.errors import EngineError
-from models.findings import TaskIdentity
+from models.findings import TaskFindings, TaskIdentity
 
 KEY_BYTES = 32
 SLOTS = 4  # frames of one job that may lie in shared memory

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from models.engine import BadFrame, Engine, EngineClosed, FrameInput, JobCancelled, UnknownTask
-from models.engine.shared import EngineServer, RemoteEngine
+from models.engine.shared import RemoteEngine
+from models.engine.shared.server import EngineServer
 from tests.models.engine.made import frames, made
 
 

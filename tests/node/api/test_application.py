@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from models.engine import Engine
 from node.api import make_application
 from node.archive import Archive
 from node.config import Settings, load_settings
@@ -18,6 +19,8 @@ from node.db.tables import study
 from node.roles import SCHEDULER
 from node.studies import index_incoming
 from node.wake import Wake
+from node.worker.resident import shared
+from tests.models.engine.made import frames, made
 from tests.node.received import receive, study_uid
 
 UID = study_uid(1)
@@ -102,3 +105,21 @@ def test_error__of_any_kind__has_the_one_shape(
 
 def test_request__under_a_foreign_host_name__is_refused_on_loopback(client: TestClient) -> None:
     assert client.get("/api/studies", headers={"Host": "attacker.example"}).status_code == 400
+
+
+def test_engine__no_worker_runs__503_with_the_reason(client: TestClient) -> None:
+    answer = client.get("/api/engine")
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "engine-closed"
+
+
+def test_engine__shared_by_a_worker__tells_tasks_and_what_it_did(
+    client: TestClient, settings: Settings, tmp_path: Path
+) -> None:
+    with Engine(made(tmp_path, "first"), device="cpu") as engine, shared(engine, settings.data_dir):
+        engine.run("first", frames(3))
+        told = client.get("/api/engine").json()
+    assert [each["task"] for each in told["tasks"]] == ["first"]
+    assert told["metrics"]["squares"] >= 3
+    assert 0 < told["metrics"]["occupancy"] <= 1
+    assert told["metrics"]["milliseconds"]["encode"] > 0
