@@ -11,12 +11,14 @@ He et al., "SwinUNETR-V2: Stronger Swin Transformers with Stagewise Convolutions
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.encoder.config import EncoderConfig
-from models.encoder.windows import from_windows, relative_index, shift_mask, to_windows
+from models.encoder.windows import from_windows, relative_index, shift_mask, to_windows, windowing
 
 LEAK = 0.01
 NORM_EPS = 1e-5
@@ -95,12 +97,9 @@ class SwinBlock(nn.Module):
 
     def _attend(self, x: Tensor) -> Tensor:
         batch, height, width, _ = x.shape
-        size = (min(self.window, height), min(self.window, width))
-        half = self.window // 2
-        shift = (
-            half if self.shifted and height > self.window else 0,
-            half if self.shifted and width > self.window else 0,
-        )
+        size, shift = windowing(height, width, self.window)
+        if not self.shifted:
+            shift = (0, 0)
         down, right = -height % size[0], -width % size[1]
         if down or right:
             x = F.pad(x, (0, 0, 0, right, 0, down))
@@ -173,8 +172,8 @@ class ResidualLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, dim, H, W) to the same shape."""
-        y = F.leaky_relu(F.instance_norm(self.conv1(x), eps=NORM_EPS), LEAK)
-        y = F.instance_norm(self.conv2(y), eps=NORM_EPS)
+        y = F.leaky_relu(_instance_normed(self.conv1(x)), LEAK)
+        y = _instance_normed(self.conv2(y))
         return F.leaky_relu(y + x, LEAK)
 
 
@@ -236,17 +235,32 @@ class EchoCareEncoder(nn.Module):
         if down or right:
             x = F.pad(x, (0, right, 0, down))
         x = self.patch_embed(x)
-        maps = [_normed(x)]
+        maps = [normed(x)]
         for number in range(1, 5):
-            x = self.get_submodule(f"layers{number}c.0")(x)
-            x = self.get_submodule(f"layers{number}.0")(x)
-            maps.append(_normed(x))
+            x = self.residual(number)(x)
+            x = self.stage(number)(x)
+            maps.append(normed(x))
         return maps
 
+    def residual(self, number: int) -> ResidualBlock:
+        """The convolutions before stage 1 to 4."""
+        return cast(ResidualBlock, self.get_submodule(f"layers{number}c.0"))
 
-def _normed(x: Tensor) -> Tensor:
+    def stage(self, number: int) -> Stage:
+        """Stage 1 to 4."""
+        return cast(Stage, self.get_submodule(f"layers{number}.0"))
+
+
+def normed(x: Tensor) -> Tensor:
+    """Normalise a map (batch, C, H, W) over its channels, without parameters."""
     channels = x.shape[1]
     return F.layer_norm(x.permute(0, 2, 3, 1), [channels], eps=NORM_EPS).permute(0, 3, 1, 2)
+
+
+def _instance_normed(x: Tensor) -> Tensor:
+    if x.shape[2] * x.shape[3] == 1:
+        return x - x  # one pixel is its own mean; torch refuses to say so
+    return F.instance_norm(x, eps=NORM_EPS)
 
 
 def _init_linear(module: nn.Module) -> None:

@@ -8,6 +8,18 @@ import torch
 from torch import Tensor
 
 
+def windowing(height: int, width: int, window: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Height and width of the windows on a map, and how far every second block shifts them.
+
+    A map no larger than a window is one window, and nothing is shifted along that edge.
+    """
+    half = window // 2
+    return (
+        (min(window, height), min(window, width)),
+        (half if height > window else 0, half if width > window else 0),
+    )
+
+
 def to_windows(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Cut (batch, H, W, C) into windows of shape (batch x windows, size[0] x size[1], C); H and W are multiples."""
     batch, height, width, channels = x.shape
