@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
-from models.packages.package import CARD, load_package
-from models.packages.weights import ENCODER_PREFIX
+from models.packages.folders import CARD
+from models.packages.package import load_package
+from models.packages.weights import ENCODER_PREFIX, encoder_of, heads_of
 from trainer.errors import WrongCheckpoint
 from trainer.recipe import Recipe
 
@@ -72,16 +72,18 @@ def read_start(paths: Sequence[Path]) -> Start:
     """
     if len(paths) == 1 and not (paths[0] / CARD).is_file():
         return read_checkpoint(paths[0])
-    weights: dict[str, torch.Tensor] = {}
     stages = []
     packages = [load_package(path) for path in paths]
     if len({package.identity.encoder_digest for package in packages}) != 1:
         raise WrongCheckpoint(f"{', '.join(str(path) for path in paths)} have different encoders: name one, or kin")
+    adapted = [str(package.path) for package in packages if package.card.adapter is not None]
+    if adapted:
+        raise WrongCheckpoint(f"{', '.join(adapted)} changes its encoder by an adapter: start from packages without")
+    encoder = encoder_of(packages[0].encoder).state_dict()
+    weights = {f"{ENCODER_PREFIX}{name}": value for name, value in encoder.items()}
     for package in packages:
         task = package.identity.task
-        for name, value in load_file(str(package.weights)).items():
-            own = name if name.startswith(ENCODER_PREFIX) else name.replace("heads.", f"heads.{task}.", 1)
-            weights[own] = value.to(torch.float32)
+        weights |= {f"heads.{task}.{name}": value for name, value in heads_of(package).state_dict().items()}
         told = package.card.training
         name = f"package {task} {package.identity.version}"
         stages.append(Stage(name=name, digest=package.identity.digest, seconds=3600 * told.hours, notes=told.notes))

@@ -19,6 +19,7 @@ from models.encoder.factory import create_encoder
 from models.heads.outline import OutlineHead
 from models.heads.task import TaskHeads
 from models.normalise import normalised
+from models.packages.weights import DERIVED
 from trainer import parallel
 from trainer.data.augment import vary
 from trainer.data.cohort import Sample
@@ -102,7 +103,7 @@ class Trainer:
     Raises
     ------
     WrongCheckpoint
-        The folder's checkpoint was made by another recipe.
+        The folder's checkpoint was made by another recipe, or the start is of another encoder.
     """
 
     def __init__(self, recipe: Recipe, pool: Pool, folder: Path, start: Start | None = None, name: str = "") -> None:
@@ -112,7 +113,7 @@ class Trainer:
         self.name, self.seconds = name, 0.0
         self.before = start.stages if start is not None else ()
         if start is not None:
-            self.network.load_state_dict(dict(start.weights), strict=False)
+            self._take(start)
         self.averaged = copy.deepcopy(self.network).eval()
         self.steps = recipe.epochs * len(self._batches(0))
         self.optimizer = torch.optim.AdamW(_groups(self.network, recipe.decay), lr=recipe.rate)
@@ -122,6 +123,14 @@ class Trainer:
         self.step = 0
         self.next_epoch = 0
         self._restore()
+
+    def _take(self, start: Start) -> None:
+        """Start from weights; heads that they lack stay fresh, heads of other tasks are left out."""
+        missing, unexpected = self.network.load_state_dict(dict(start.weights), strict=False)
+        wrong = [name for name in missing if name.startswith("encoder.") and not name.endswith(DERIVED)]
+        wrong += [name for name in unexpected if not name.startswith("heads.")]
+        if wrong:
+            raise WrongCheckpoint(f"the start does not fit the encoder {self.recipe.encoder}: {', '.join(wrong[:5])}")
 
     def run(self, on_step: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Progress]:
         """Train the epochs that are left."""
