@@ -15,7 +15,7 @@ WHITE = 255.0
 
 
 class EnhancementHead(Head):
-    """A bounded change of each pixel of the square; with fresh weights it changes nothing.
+    """A bounded change of each pixel of the square; with fresh weights it changes nothing and expects no gain.
 
     Parameters
     ----------
@@ -29,9 +29,10 @@ class EnhancementHead(Head):
         super().__init__()
         self.strength = settings.strength
         self.decoder = SegmentationHead(channels)
-        nn.init.zeros_(self.decoder.out.weight)
-        nn.init.zeros_(self.decoder.out.bias)  # type: ignore[arg-type]  # this layer has a bias
         self.gain = nn.Sequential(nn.Linear(channels[3] + channels[4] + 1, hidden), nn.GELU(), nn.Linear(hidden, 1))
+        for last in (self.decoder.out, self.gain[-1]):
+            for weights in last.parameters():
+                nn.init.zeros_(weights)
 
     def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Answers:
         """Raw answers of pictures at the image's size.

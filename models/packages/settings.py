@@ -63,7 +63,8 @@ Settings: TypeAlias = Annotated[
     | DetectionSettings
     | LandmarksSettings
     | RegressionSettings
-    | EnhancementSettings | ReportSettings
+    | EnhancementSettings
+    | ReportSettings
     | SegmentationSettings
     | ClassificationSettings
     | OrdinalSettings

@@ -107,12 +107,12 @@ def answered(points, confidence):
 
 
 def test_reader__angle_and_area__measured_in_the_body_and_in_source_pixels():
-    raw = answered([(10, 50), (10, 90), (50, 90)], [0.9, 0.8, 0.7])
-    # Twice as many rows as the square, each pixel half as tall as wide: a right angle in the body.
+    raw = answered([(10, 50), (30, 70), (50, 50)], [0.9, 0.8, 0.7])
+    # Twice as many rows as the square, each pixel half as tall as wide: a right angle in the body, none in pixels.
     _, angle, area = read_all(corner(), [told(raw, size=(192, 96), pixel_aspect=0.5)])
     assert (angle.value, angle.unit) == (pytest.approx(90.0), "deg")
     assert angle.points == ()
-    assert (area.value, area.unit, area.measure) == (pytest.approx(40 * 80 / 2), "px2", Measure.AREA)
+    assert (area.value, area.unit, area.measure) == (pytest.approx(40 * 40 / 2), "px2", Measure.AREA)
     assert area.confidence == pytest.approx(0.7)
 
 

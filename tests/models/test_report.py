@@ -96,7 +96,7 @@ def taught(lesson):
         words = head.writer(answers["cells"], truth.said, words_given(truth))
         return statements_loss(answers, truth, head.spans) + words_loss(words, truth)
 
-    pupil.learn(squares, loss, steps=120, rate=3e-3)
+    pupil.learn(squares, loss, steps=50, rate=3e-3)
     return pupil
 
 
