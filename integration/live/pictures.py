@@ -60,8 +60,13 @@ def open_file(path: Path, options: SourceOptions) -> LiveImage:
         image = _picture(path, options) if picture else open_image(path, options.limits)
         options.check_pixels(image.rows, image.columns)
         pixels = image.frame(image.number_of_frames)
+    except PixelError:
+        raise
     except OSError as error:
         raise NotAnImage(f"a file could not be read ({error.strerror}): was it taken away while it was new?") from error
+    except Exception as error:
+        # Libraries raise many kinds on damaged headers; one file that came in must not end a session.
+        raise NotAnImage(f"a file is damaged ({type(error).__name__})") from error
     return LiveImage(pixels=pixels, views=image.views, calibration=image.calibration)
 
 
@@ -70,10 +75,4 @@ def _picture(path: Path, options: SourceOptions) -> SourceImage:
         raise NotAnImage(f"a picture is larger than {options.max_frame_bytes} bytes: raise live.max_frame_bytes")
     # A picture is decoded when it is opened: the limit has to hold before that.
     limits = replace(options.limits, max_frame_bytes=options.max_frame_pixels * BYTES_OF_COLOUR)
-    try:
-        return open_picture(path, options.pixel_spacing, limits)
-    except PixelError:
-        raise
-    except Exception as error:
-        # Pillow raises many kinds on damaged EXIF; a file that came in while nobody looked must not end the session.
-        raise NotAnImage(f"a picture is damaged ({type(error).__name__})") from error
+    return open_picture(path, options.pixel_spacing, limits)

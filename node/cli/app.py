@@ -13,6 +13,7 @@ from node.cli import (
     demo,
     doctor,
     jobs,
+    live,
     models,
     predict,
     reindex,
@@ -75,6 +76,7 @@ app.command("demo")(demo.demo)
 app.command("send")(send.send)
 app.command("status")(status.status)
 app.command("predict")(predict.predict)
+app.command("live")(live.live)
 app.command("doctor")(doctor.doctor)
 app.command("reindex")(reindex.reindex)
 app.add_typer(studies.group, name="studies")

@@ -231,6 +231,30 @@ class Results(Section):
     )
 
 
+class Live(Section):
+    """Frames of a running acquisition, `echocare-node live`."""
+
+    budget_ms: Annotated[float, Field(gt=0, le=60_000)] = Field(
+        default=200, description="Milliseconds from a frame's receipt to its answer; later answers are marked stale."
+    )
+    smooth_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=1, description="Seconds over which medians of numbers and probabilities are taken; 0: none."
+    )
+    confirm: int = Field(
+        default=3, ge=1, le=1000, description="Frames in a row with another answer before it is shown."
+    )
+    forget: int = Field(
+        default=5, ge=1, le=1000, description="Frames without a thing after which its past is forgotten."
+    )
+    max_frame_bytes: Size = Field(default=16 * 2**20, ge=1024, description="Largest picture as it is sent.")
+    max_frame_pixels: int = Field(
+        default=4096 * 4096, ge=256, description="Largest picture, rows by columns, before it is decoded."
+    )
+    poll_s: Annotated[float, Field(ge=0.005, le=10)] = Field(
+        default=0.05, description="Seconds between looks into a watched folder."
+    )
+
+
 class Logs(Section):
     """Logging, to standard error."""
 

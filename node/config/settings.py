@@ -12,6 +12,7 @@ from node.config.sections import (
     Http,
     Jobs,
     Listener,
+    Live,
     Logs,
     Models,
     Node,
@@ -23,7 +24,7 @@ from node.config.sections import (
 )
 from node.config.values import ArchiveUrl, DatabaseUrl, Name
 
-SECTIONS = ("node", "listener", "http", "models", "jobs", "outbox", "results", "logs")
+SECTIONS = ("node", "listener", "http", "models", "jobs", "outbox", "results", "live", "logs")
 DEFAULT_TASKS = {"fetal-biometry": "fetal-head", "breast": "breast-lesion"}
 
 
@@ -49,6 +50,7 @@ class Settings(Section):
     jobs: Jobs = Field(default=Jobs(), description="Leases and retries of jobs.")
     outbox: Outbox = Field(default=Outbox(), description="Leases and retries of deliveries.")
     results: Results = Field(default=Results(), description="What result objects say and how.")
+    live: Live = Field(default=Live(), description="Frames of a running acquisition, `echocare-node live`.")
     logs: Logs = Field(default=Logs(), description="Logging.")
     _places: dict[tuple[str | int, ...], str] = PrivateAttr(default_factory=dict)  # where each key was written
 

@@ -241,6 +241,7 @@ def test_jpeg__with_a_spacing__measures_in_millimetres() -> None:
     assert image.calibration.length_mm([(0, 0), (4, 0)]) == pytest.approx(1.0)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @settings(max_examples=150, deadline=None)
 @given(st.integers(2, 4000), st.binary(min_size=1, max_size=8))
 def test_jpeg__damaged_anywhere__is_a_picture_or_refused_in_words(at: int, damage: bytes) -> None:
