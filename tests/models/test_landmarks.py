@@ -59,7 +59,7 @@ def taught(heads):
     shuffled[::2] = points[::2][:, [1, 0, 3, 2]]  # whoever marked them did not mind which end came first
     truth = LandmarksTarget(points=torch.tensor(shuffled), present=torch.ones(shuffled.shape[:2]))
     head = pupil.heads.head
-    pupil.learn(squares, lambda answers: landmarks_loss(answers, truth, head.stride, head.pairs), steps=60)
+    pupil.learn(squares, lambda answers: landmarks_loss(answers, truth, head.stride, head.pairs), steps=30, rate=4e-3)
     return pupil
 
 
