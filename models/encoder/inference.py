@@ -22,14 +22,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.encoder.layout import Layout, stage_plan
-from models.encoder.swin import LEAK, NORM_EPS, EchoCareEncoder, ResidualBlock, Stage, SwinBlock, normed
+from models.encoder.swin import LEAK, NORM_EPS, ResidualBlock, Stage, SwinBlock, Trunk, normed
 from models.encoder.windows import relative_index, shift_mask
 
 PART_BYTES = 8 * 2**20  # of the widest thing that a block makes of a part: what a core can hope to find in the cache
 WIDE_KERNEL = 1024  # channels from which oneDNN takes longer to reorder a 3 x 3 kernel than it saves afterwards
 
 
-def prepared(encoder: EchoCareEncoder) -> PreparedEncoder:
+def prepared(encoder: Trunk) -> PreparedEncoder:
     """A copy of an encoder, on its device and in its type, that computes the same maps sooner.
 
     It keeps no link to `encoder`: what changes there later does not reach it. It gives no gradients.
@@ -40,7 +40,7 @@ def prepared(encoder: EchoCareEncoder) -> PreparedEncoder:
 class PreparedEncoder(nn.Module):
     """Five maps of an image, finest first, as `EchoCareEncoder` gives them. Made by `prepared`."""
 
-    def __init__(self, encoder: EchoCareEncoder) -> None:
+    def __init__(self, encoder: Trunk) -> None:
         super().__init__()
         self.config = encoder.config
         patches = encoder.patch_embed.proj

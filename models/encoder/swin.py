@@ -22,6 +22,7 @@ from models.encoder.windows import from_windows, relative_index, shift_mask, to_
 
 LEAK = 0.01
 NORM_EPS = 1e-5
+LEVELS = 5  # maps of an image
 
 
 class WindowAttention(nn.Module):
@@ -203,8 +204,11 @@ class PatchEmbed(nn.Module):
         return out
 
 
-class EchoCareEncoder(nn.Module):
-    """Five maps of an image, finest first."""
+class Trunk(nn.Module):
+    """The layers of an encoder under the names of its state dict, and the maps that they give.
+
+    `EchoCareEncoder` answers with the maps; what answers otherwise shares layers and names with it.
+    """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -217,8 +221,8 @@ class EchoCareEncoder(nn.Module):
             self.add_module(f"layers{number + 1}c", nn.ModuleList([ResidualBlock(dim)]))
         self.apply(_init_linear)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Compute the maps.
+    def maps(self, x: Tensor, levels: int = LEVELS) -> list[Tensor]:
+        """Compute the finest maps, as many as `levels`.
 
         Parameters
         ----------
@@ -229,14 +233,14 @@ class EchoCareEncoder(nn.Module):
         Returns
         -------
         list of Tensor
-            Five maps, (batch, C, H / 2, W / 2) to (batch, 16 C, H / 32, W / 32), each normalised over its channels.
+            (batch, C, H / 2, W / 2), then each twice the channels at half the size, each normalised over its channels.
         """
         down, right = -x.shape[-2] % self.config.patch, -x.shape[-1] % self.config.patch
         if down or right:
             x = F.pad(x, (0, right, 0, down))
         x = self.patch_embed(x)
         maps = [normed(x)]
-        for number in range(1, 5):
+        for number in range(1, levels):
             x = self.residual(number)(x)
             x = self.stage(number)(x)
             maps.append(normed(x))
@@ -249,6 +253,14 @@ class EchoCareEncoder(nn.Module):
     def stage(self, number: int) -> Stage:
         """Stage 1 to 4."""
         return cast(Stage, self.get_submodule(f"layers{number}.0"))
+
+
+class EchoCareEncoder(Trunk):
+    """Five maps of an image, finest first."""
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(batch, in_channels, H, W) to maps (batch, C, H / 2, W / 2) to (batch, 16 C, H / 32, W / 32); see `maps`."""
+        return self.maps(x)
 
 
 def normed(x: Tensor) -> Tensor:
