@@ -51,7 +51,7 @@ def taught():
     pupil = Pupil(settings(frames="each"))
     squares, masks = pictures()
     truth = target(masks)
-    pupil.learn(squares, lambda answers: detection_loss(answers, truth, pupil.heads.head.stride), steps=45, rate=4e-3)
+    pupil.learn(squares, lambda answers: detection_loss(answers, truth, pupil.heads.head.stride), steps=60, rate=3e-3)
     return pupil
 
 
