@@ -60,12 +60,12 @@ class FolderSource:
             raise SourceUnavailable(str(error)) from error
         for known in self._known.values():
             known.given = True
+        self._old = len(self._known)
 
     @property
     def where(self) -> str:
         """The folder, and how many files in it are passed over."""
-        old = len(self._known)
-        return f"folder {self._folder}" + (f" (files that were there already: {old}, passed over)" if old else "")
+        return f"folder {self._folder}" + (f" (old files passed over: {self._old})" if self._old else "")
 
     def frames(self, stop: threading.Event) -> Iterator[Received]:
         """Files in the order in which they were written.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import typer
 
-from models.findings import Box, Category, Finding, Landmarks, Mask, Narrative, NoFinding, Quantity
+from models.findings import Category, Finding, Mask, Narrative, NoFinding, Quantity
 from node.cli.output import console
 from node.live import LiveResult, Summary, result_to_json, summary_to_json
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RESEARCH: Final = "Research use only, not for diagnosis."
 QUIET_S: Final = 1.0  # without a frame, what was shown last is not current any more
+WIDTHS: Final = {"finding": 28, "value": 16, "note": 24}  # least ones, so that the table does not jump
 PER_SECOND: Final = 12  # times a table is drawn
 
 
@@ -89,9 +90,13 @@ class Lines(_Plain):
         if result.stale:
             typer.echo(f"{_head(result)}: too late to be shown (budget {result.budget_ms:.0f} ms)")
             return
-        said = "; ".join(" ".join(part for part in row if part) for row in rows_of(result.findings))
-        advice = "".join(f" | {words}" for words in result.guidance if words not in said)
-        typer.echo(f"{_head(result)}: {said}{advice}")
+        rows = rows_of(result.findings)
+        said = "; ".join(" ".join(part for part in row[:2] if part) for row in rows)
+        notes = dict.fromkeys(note for _, _, note in rows if note)
+        advice = [words for words in result.guidance if words not in notes]
+        typer.echo(
+            f"{_head(result)}: {said}" + "".join(f" ({note})" for note in notes) + "".join(f" | {a}" for a in advice)
+        )
 
     def end(self, summary: Summary) -> None:
         typer.echo(summary_words(summary))
@@ -150,14 +155,14 @@ class Screen:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=Text(self._title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        for column in ("finding", "value", "note"):
-            table.add_column(column, overflow="fold")
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for column, width in WIDTHS.items():
+            table.add_column(column, overflow="fold", min_width=width)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         words = [Text(f"→ {each}", style="bold") for each in guidance]
         research = [Text(RESEARCH, style="italic")] if self._research_use else []
-        return Group(table, *words, Text(status, style="dim"), *research)
+        return Group(Text(self._title), table, *words, Text(status, style="dim"), *research)
 
 
 def display_for(*, as_json: bool, research_use: bool) -> Display:
@@ -176,25 +181,22 @@ def rows_of(findings: tuple[Finding, ...]) -> tuple[tuple[str, str, str], ...]:
 def _row(finding: Finding) -> tuple[str, str, str] | None:
     match finding:
         case Quantity():
-            return (
-                finding.name,
-                f"{finding.value:.4g} {'' if finding.unit == '1' else finding.unit}".strip(),
-                (f"({finding.reason})" if finding.reason else ""),
-            )
+            unit = "" if finding.unit == "1" else f" {finding.unit}"
+            return finding.name, f"{finding.value:.4g}{unit}", finding.reason or ""
         case Category():
-            sure = "" if finding.probability is None else f"(probability {finding.probability:.2f})"
-            return finding.name, finding.value.meaning, sure
+            return finding.name, finding.value.meaning + _sure(finding.probability), ""
         case NoFinding():
             return "no finding", "", finding.reason
         case Narrative():
             return finding.name, finding.text, ""
         case Mask():
             return None  # an outline is no line of text; its measurements are
-        case Box() | Landmarks():
-            sure = "" if finding.confidence is None else f"(confidence {finding.confidence:.2f})"
-            return finding.name, "", sure
         case _:
-            return finding.name, "", ""
+            return finding.name, _sure(finding.confidence).strip(), ""
+
+
+def _sure(probability: float | None) -> str:
+    return "" if probability is None else f" ({probability:.2f})"
 
 
 def _head(result: LiveResult) -> str:

@@ -40,7 +40,7 @@ def came(count: int) -> Callable[[Heard], bool]:
 def test_folder__files_appear__each_is_a_frame_and_old_ones_are_not(tmp_path: Path) -> None:
     (tmp_path / "old.jpg").write_bytes(jpeg(9))
     source = open_source(f"folder:{tmp_path}", OPTIONS)
-    assert "already: 1" in source.where
+    assert "passed over: 1" in source.where
     with listening_to(source) as heard:
         (tmp_path / "a.jpg").write_bytes(jpeg(1))
         Image.fromarray(np.full((30, 40), 7, np.uint8)).save(tmp_path / "b.png")
