@@ -117,14 +117,14 @@ def _run(
     options, advisor = how
     frames, seconds = limits
     display = display_for(as_json=output[0], research_use=output[1])
-    with _until(frames, seconds) as until, engine:
-        warm(engine, options.task, advisor)
-        session = LiveSession(source, engine, options, advisor)
+    with _until(frames, seconds) as until, engine, LiveSession(source, engine, options, advisor) as session:
+        warm(engine, options.task, advisor)  # what comes meanwhile is received, so that nothing old waits anywhere
         try:
-            with session, display:
+            with display:
                 display.begin(f"{options.task} on {source.where}, engine: {engine.where}")
                 _watch(session, display, until)
         finally:
+            session.close()
             summary = session.summary()
             display.end(summary)
     if summary.answered + summary.stale == 0 and not until.told.is_set():

@@ -27,8 +27,8 @@ class TaskEngine(Protocol):
 class NodeOrOwnEngine:
     """Runs tasks on the running node's engine while there is one, and on an own engine otherwise.
 
-    When the node goes away, the next frame waits for its successor or for an engine of our own to be loaded, and is
-    late; the session goes on.
+    It is opened when it is first asked, so that frames can be received meanwhile. When the node goes away, the next
+    frame waits for its successor or for an engine of our own to be loaded, and is late; the session goes on.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class NodeOrOwnEngine:
 
     def __init__(self, settings: Settings, packages: Sequence[TaskPackage], task: str) -> None:
         self._settings, self._packages, self._task = settings, packages, task
-        self._engine: Engine | RemoteEngine = self._open()
+        self._engine: Engine | RemoteEngine | None = None
 
     @property
     def where(self) -> str:
@@ -58,6 +58,8 @@ class NodeOrOwnEngine:
             As there.
         """
         held = tuple(frames)
+        if self._engine is None:
+            self._engine = self._open()
         try:
             return self._engine.run(task, held, priority=priority)
         except EngineClosed:
@@ -67,7 +69,8 @@ class NodeOrOwnEngine:
 
     def close(self) -> None:
         """Part from the node's engine, or stop the own one."""
-        self._engine.close()
+        if self._engine is not None:
+            self._engine.close()
 
     def __enter__(self) -> Self:
         return self

@@ -87,6 +87,10 @@ class LiveSession:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Receive no more; after that the counts are final."""
         self._receiver.close()
 
     @property

@@ -51,22 +51,23 @@ def value(found: TaskFindings) -> float:
 
 def test_engine__no_node_ever_ran__is_its_own_and_no_folder_is_made(settings: Settings, own: OwnEngine) -> None:
     with NodeOrOwnEngine(settings, [], TASK) as engine:
-        assert engine.where == "its own"
         assert value(engine.run(TASK, [FRAME], priority=Priority.STAT)) == 7.0
+        assert engine.where == "its own"
     assert own.closed
     assert not settings.data_dir.exists()
 
 
 def test_engine__node_runs__is_the_nodes_and_its_frames_go_first(settings: Settings, node: NodesEngine) -> None:
     with NodeOrOwnEngine(settings, [], TASK) as engine:
-        assert engine.where == "the running node's"
         for _ in range(3):
             assert value(engine.run(TASK, [FRAME], priority=Priority.STAT)) == 3.0
+        assert engine.where == "the running node's"
     assert [priority for _, _, priority in node.asked] == [Priority.STAT] * 3
 
 
 def test_engine__node_lacks_the_task__is_its_own(settings: Settings, node: NodesEngine, own: OwnEngine) -> None:
     with NodeOrOwnEngine(settings, [], "another-task") as engine:
+        engine.run("another-task", [FRAME], priority=Priority.STAT)
         assert engine.where == "its own"
 
 
