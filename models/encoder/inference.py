@@ -22,27 +22,35 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.encoder.layout import Layout, stage_plan
-from models.encoder.swin import LEAK, NORM_EPS, ResidualBlock, Stage, SwinBlock, Trunk, normed
+from models.encoder.swin import LEAK, NORM_EPS, ResidualBlock, Stage, SwinBlock, Trunk, instance_normed, normed
 from models.encoder.windows import relative_index, shift_mask
 
-PART_BYTES = 8 * 2**20  # of the widest thing that a block makes of a part: what a core can hope to find in the cache
+PART_BYTES = 4 * 2**20  # of the widest thing that a block makes of a part: what a core can hope to find in the cache
 WIDE_KERNEL = 1024  # channels from which oneDNN takes longer to reorder a 3 x 3 kernel than it saves afterwards
 
 
-def prepared(encoder: Trunk) -> PreparedEncoder:
+def prepared(encoder: Trunk, *, whole: bool | None = None) -> PreparedEncoder:
     """A copy of an encoder, on its device and in its type, that computes the same maps sooner.
 
-    It keeps no link to `encoder`: what changes there later does not reach it. It gives no gradients.
+    It keeps no link to `encoder`: what changes there later does not reach it. It gives no gradients. It may be moved to
+    another device or type.
+
+    Parameters
+    ----------
+    whole
+        Whether a batch is computed in one piece, as accelerators like it, or in parts that a CPU's cache holds; None:
+        as its device at the time likes it.
     """
-    return PreparedEncoder(encoder).eval()
+    return PreparedEncoder(encoder, whole).eval()
 
 
 class PreparedEncoder(nn.Module):
     """Five maps of an image, finest first, as `EchoCareEncoder` gives them. Made by `prepared`."""
 
-    def __init__(self, encoder: Trunk) -> None:
+    def __init__(self, encoder: Trunk, whole: bool | None) -> None:
         super().__init__()
         self.config = encoder.config
+        self.whole = whole
         patches = encoder.patch_embed.proj
         self.register_buffer("kernel", _channels_last(patches.weight))
         self.register_buffer("offset", _copy(cast(Tensor, patches.bias)))
@@ -69,10 +77,11 @@ class PreparedEncoder(nn.Module):
         """
         # the type of the weights was chosen; an autocast around this would mix types within one layer
         with torch.autocast(x.device.type, enabled=False):
+            whole = x.device.type != "cpu" if self.whole is None else self.whole
             x = self.patched(x)
             maps = [normed(x)]
             for residual, stage in zip(self.residuals, self.stages, strict=True):
-                x = stage(residual(x))
+                x = stage(residual(x, whole), whole)
                 maps.append(normed(x))
             return maps
 
@@ -95,16 +104,17 @@ class PreparedResidual(nn.Module):
         self.register_buffer("first", _channels_last(block.layer.conv1.conv.weight))
         self.register_buffer("second", _channels_last(block.layer.conv2.conv.weight))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, dim, H, W) to the same shape, channels last."""
-        if x.is_cuda:
-            return self._layer(x)
-        # one image at a time: what lies between the convolutions then stays in the cache
-        return torch.cat([self._layer(image) for image in x[:, None]])
+    def forward(self, x: Tensor, whole: bool) -> Tensor:
+        """(batch, dim, H, W) to the same shape, channels last; the batch as a whole, or image by image."""
+        if whole:
+            y = F.leaky_relu_(instance_normed(F.conv2d(x, self.first, padding=1)), LEAK)
+            y = instance_normed(F.conv2d(y, self.second, padding=1))
+            return F.leaky_relu_(y.add_(x), LEAK)
+        return torch.cat([self._one(image) for image in x[:, None]])
 
-    def _layer(self, x: Tensor) -> Tensor:
-        y = F.leaky_relu_(_instance_normed(_convolved(x, self.first)), LEAK)
-        y = _instance_normed(_convolved(y, self.second))
+    def _one(self, x: Tensor) -> Tensor:
+        y = F.leaky_relu_(_image_normed(_convolved(x, self.first)), LEAK)
+        y = _image_normed(_convolved(y, self.second))
         return F.leaky_relu_(y.add_(x), LEAK)
 
 
@@ -120,7 +130,7 @@ class PreparedStage(nn.Module):
         self.norm = Norm(stage.downsample.norm)
         self.register_buffer("matrix", _transposed(stage.downsample.reduction.weight))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, whole: bool) -> Tensor:
         """(batch, dim, H, W), channels last, to (batch, 2 dim, ceil(H / 2), ceil(W / 2)), channels last."""
         batch, dim, height, width = x.shape
         plan = stage_plan(batch, height, width, self.window, x.device)
@@ -133,7 +143,7 @@ class PreparedStage(nn.Module):
             wanted = plan.shifted if block.shifted else plan.plain
             if wanted is not layout:
                 tokens, layout = tokens.index_select(0, wanted.cross), wanted
-            room = room or Room.beside(tokens, layout, block)
+            room = room or Room.beside(tokens, layout, block, whole)
             block(tokens, layout, room)
         squares = tokens.index_select(0, layout.merge)
         if plan.squares is not None:
@@ -243,11 +253,11 @@ class Room:
     hidden: Tensor  # (rows, mlp_ratio x dim)
 
     @classmethod
-    def beside(cls, tokens: Tensor, layout: Layout, block: PreparedBlock) -> Self:
-        """Room for tokens (rows, dim)."""
+    def beside(cls, tokens: Tensor, layout: Layout, block: PreparedBlock, whole: bool) -> Self:
+        """Room for tokens (rows, dim), all of them or as many as a part has."""
         wide, pixels = len(block.linear1.offset), layout.size[0] * layout.size[1]
         rows = len(tokens)
-        if not tokens.is_cuda:
+        if not whole:
             rows = min(rows, max(1, PART_BYTES // (pixels * wide * tokens.element_size())) * pixels)
         return cls(rows=rows, qkv=tokens.new_empty(rows, 3 * tokens.shape[1]), hidden=tokens.new_empty(rows, wide))
 
@@ -264,17 +274,15 @@ def _channels_last(kernel: Tensor) -> Tensor:
     return kernel.detach().clone(memory_format=torch.channels_last)
 
 
-def _instance_normed(x: Tensor) -> Tensor:
+def _image_normed(x: Tensor) -> Tensor:
     if x.shape[2] * x.shape[3] == 1:
         return torch.zeros_like(x)  # one pixel is its own mean
-    if len(x) == 1:
-        # the same numbers; unlike `instance_norm` it does not copy a map that lies channels last
-        return F.batch_norm(x, None, None, training=True, eps=NORM_EPS)
-    return F.instance_norm(x, eps=NORM_EPS)
+    # of one image the same as an instance norm, which however copies a map that lies channels last
+    return F.batch_norm(x, None, None, training=True, eps=NORM_EPS)
 
 
 def _convolved(x: Tensor, kernel: Tensor) -> Tensor:
-    if x.is_cuda or len(kernel) < WIDE_KERNEL:
+    if len(kernel) < WIDE_KERNEL:
         return F.conv2d(x, kernel, padding=1)
     # one product over all that the kernel sees; channels last, so both views are free
     batch, dim, height, width = x.shape

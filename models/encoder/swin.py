@@ -173,8 +173,8 @@ class ResidualLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, dim, H, W) to the same shape."""
-        y = F.leaky_relu(_instance_normed(self.conv1(x)), LEAK)
-        y = _instance_normed(self.conv2(y))
+        y = F.leaky_relu(instance_normed(self.conv1(x)), LEAK)
+        y = instance_normed(self.conv2(y))
         return F.leaky_relu(y + x, LEAK)
 
 
@@ -269,7 +269,8 @@ def normed(x: Tensor) -> Tensor:
     return F.layer_norm(x.permute(0, 2, 3, 1), [channels], eps=NORM_EPS).permute(0, 3, 1, 2)
 
 
-def _instance_normed(x: Tensor) -> Tensor:
+def instance_normed(x: Tensor) -> Tensor:
+    """Normalise each channel of a map (batch, C, H, W) over its pixels, without parameters."""
     if x.shape[2] * x.shape[3] == 1:
         return x - x  # one pixel is its own mean; torch refuses to say so
     return F.instance_norm(x, eps=NORM_EPS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -57,3 +60,16 @@ def test_shifted_windows__pixels_across_the_seam__do_not_see_each_other():
 def test_create_encoder__unknown_name__lists_those_there_are():
     with pytest.raises(KeyError, match="echocare_tiny"):
         create_encoder("resnet50")
+
+
+def test_import__shapes_alone__loads_neither_torch_nor_timm():
+    code = "import sys, models.encoder; print(*sorted({'torch', 'timm', 'monai'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("edge", [(1, 1), (7, 6), (16, 16)])
+def test_tiny_encoder__fewer_pixels_than_the_coarsest_map_needs__still_answers(edge):
+    maps = create_encoder("echocare_tiny").eval()(torch.randn(1, 3, *edge))
+    assert maps[-1].shape[2:] == (1, 1)
+    assert all(level.isfinite().all() for level in maps)
