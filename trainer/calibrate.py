@@ -18,6 +18,7 @@ from models.packages.settings import Gates, OutlineSettings, Question
 from models.readers.judging import Reading, mask_in_frame, read
 from trainer.data.cohort import COHORT_OF, OUTSIDERS, read_gray, rows
 from trainer.data.graphics import paint_over
+from trainer.evaluate import outline_of
 
 GOOD_DICE = {"fetal-head": 0.9, "breast-lesion": 0.6}
 LOST = 0.01  # share of well outlined validation pictures that one gate may refuse
@@ -48,19 +49,6 @@ def calibrated(package: TaskPackage, data: Path) -> Card:
         question = _question(question, [seen for seen in own if seen.logit is not None and seen.malignant is not None])
     changed = {"scope": scope, "gates": gates, "question": question}
     return card.model_copy(update={"settings": settings.model_copy(update=changed)})
-
-
-def outline_of(card: Card) -> OutlineSettings:
-    """The settings of a task that outlines.
-
-    Raises
-    ------
-    TypeError
-        It is of another kind.
-    """
-    if not isinstance(card.settings, OutlineSettings):
-        raise TypeError(f"'{card.task}' is a task of kind {card.settings.kind}, not an outline")
-    return card.settings
 
 
 def _own(engine: Engine, package: TaskPackage, data: Path) -> list[Seen]:

@@ -10,7 +10,7 @@ from models.packages.settings import Gates, OutlineSettings, Question
 from trainer.lineage import Stage
 from trainer.recipe import Recipe
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 STATUS = "research use only, not for diagnosis"
 SPLIT = "by patient: sha256 of the patient key modulo 10, 0-6 train, 7 validation, 8 test, 9 kept aside"
 OUTSIDER_SETS = (

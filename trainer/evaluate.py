@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from models.engine import Engine, FrameInput, TaskFindings
 from models.findings import Mask, NoFinding, Quantity
+from models.frames import square_of
+from models.packages.card import Card
+from models.packages.settings import OutlineSettings
+from models.readers.judging import mask_in_frame, read
 from trainer.bootstrap import Interval, auc, interval
 from trainer.data.cohort import COHORT_OF, read_gray, rows
 from trainer.data.graphics import paint_over
@@ -25,6 +29,7 @@ class Case:
 
     patient: str
     dice: float  # 0 where nothing was said
+    drawn_dice: float  # of the outline, said or withheld
     answered: bool
     errors: dict[str, float]  # by measurement: found minus true, mm
     probability: float | None  # of cancer, 0 to 1
@@ -50,6 +55,29 @@ def look(engine: Engine, task: str, picture: NDArray[np.uint8]) -> TaskFindings:
     return engine.run(task, [FrameInput(pixels=picture, frame=1, view=(0, 0, width - 1, height - 1))])
 
 
+def outline_of(card: Card) -> OutlineSettings:
+    """The settings of a task that outlines.
+
+    Raises
+    ------
+    TypeError
+        It is of another kind.
+    """
+    if not isinstance(card.settings, OutlineSettings):
+        raise TypeError(f"'{card.task}' is a task of kind {card.settings.kind}, not an outline")
+    return card.settings
+
+
+def withheld(engine: Engine, task: str, picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The outline that the gates kept back, as a mask of the gray picture (H, W)."""
+    package = engine.package(task)
+    height, width = picture.shape[:2]
+    given = FrameInput(pixels=picture, frame=1, view=(0, 0, width - 1, height - 1))
+    square, place = square_of(given, package.card.input.size)
+    (raw,) = engine.look(task, [square])
+    return mask_in_frame(read(raw["mask"], float(raw["scope"]), 1, place, outline_of(package.card)))
+
+
 def cases(engine: Engine, task: str, folder: Path, split: str, change: Change) -> list[Case]:
     """Answer every picture of a data set's split that has an outline."""
     wanted = [row for row in rows(folder, split) if row.get("label") != "normal"]
@@ -59,8 +87,10 @@ def cases(engine: Engine, task: str, folder: Path, split: str, change: Change) -
 def results(found: Sequence[Case], data: str) -> list[Result]:
     """The figures of answered cases, with 95 % bootstrap intervals by patient."""
     patients = [case.patient for case in found]
+    drawn = [case.drawn_dice for case in found]
     out = [
         _result("Dice, mean of those answered", data, "", interval(*_answered(found), _mean)),
+        _result("Dice, mean of all outlines, said or withheld", data, "", interval(drawn, patients, _mean)),
         _result("Dice, mean, silence counted as 0", data, "", interval([c.dice for c in found], patients, _mean)),
         _result("Dice, median, silence counted as 0", data, "", interval([c.dice for c in found], patients, _median)),
         _result("answered", data, "%", interval([100.0 * c.answered for c in found], patients, _mean)),
@@ -104,7 +134,8 @@ def _case(
     change: Change,
 ) -> Case:
     truth = read_gray(folder / row["mask"]) > 127
-    findings = look(engine, task, change(read_gray(folder / row["image"]))).findings
+    picture = change(read_gray(folder / row["image"]))
+    findings = look(engine, task, picture).findings
     masks = [finding.to_array() for finding in findings if isinstance(finding, Mask)]
     mask = masks[0] if masks else np.zeros_like(truth)
     values = {f.name: f for f in findings if isinstance(f, Quantity)}
@@ -119,10 +150,12 @@ def _case(
         errors = {name: values[name].value * mm - true for name, true in known.items() if name in values}
     kind = row.get("pathology") or row.get("label")
     sure = values.get("probability of cancer")
+    answered = not any(isinstance(finding, NoFinding) for finding in findings)
     return Case(
         patient=row["patient_id"],
         dice=_dice(mask, truth),
-        answered=not any(isinstance(finding, NoFinding) for finding in findings),
+        drawn_dice=_dice(mask if answered else withheld(engine, task, picture), truth),
+        answered=answered,
         errors=errors,
         probability=None if sure is None else sure.value / 100,
         malignant=kind == "malignant" if kind else None,

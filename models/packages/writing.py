@@ -116,7 +116,7 @@ def _write_weights(tensors: Mapping[str, Tensor], path: Path) -> str:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write beside the file and put it in its place when it is whole on disk."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with part.open("wb") as file:
         file.write(content)
         file.flush()

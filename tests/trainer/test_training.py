@@ -100,7 +100,7 @@ def test_start__from_the_packages_of_a_training__has_its_weights_and_tells_them_
         assert torch.allclose(value.float(), before[name].float(), atol=2e-3), name
     next(iter(again.run()))
     stages = read_checkpoint(tmp_path / "two" / "checkpoint.pt").stages
-    assert [stage.name for stage in stages] == ["package fetal-head 0.1.0", "package breast-lesion 0.1.0", "more"]
+    assert [stage.name for stage in stages] == ["package fetal-head 0.2.0", "package breast-lesion 0.2.0", "more"]
     assert stages[-1].seconds > 0
 
 

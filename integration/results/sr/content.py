@@ -76,7 +76,7 @@ def add_plain_words(request: ResultRequest, root: Dataset) -> None:
     sentences = [f"{RESEARCH_MARK}."] if request.options.research_use else []
     for finding in request.findings:
         where = f" (frame {finding.frame})" if several and not isinstance(finding, NoFinding) else ""
-        sentences += [f"{finding.group}: {text}{where}." for text in finding_texts(finding)]
+        sentences += [f"{finding.group}: {text.removesuffix('.')}{where}." for text in finding_texts(finding)]
     words = ContainerContentItem(name=codes.concept(codes.FINDINGS), relationship_type="CONTAINS")
     words.ContentSequence = ContentSequence(
         [
