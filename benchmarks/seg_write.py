@@ -59,7 +59,7 @@ def masks() -> Iterator[Mask]:
                 code=tissue,
                 rows=ROWS,
                 columns=COLUMNS,
-                packed=Mask.pack(drawn.astype(bool)),
+                deflated=Mask.deflate(drawn.astype(bool)),
             )
 
 

@@ -31,7 +31,7 @@ from trainer.training import Pool, Trainer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learn task packages and measure them.")
 RECIPES = Path(__file__).parent / "recipes"
-STAGES = ("learn", "refine", "finish")
+STAGES = ("learn", "refine", "finish", "polish")
 Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")]
 
 
@@ -55,7 +55,7 @@ def adapt(
 ) -> None:
     """Learn tasks; run the same command again to go on where it stopped (Ctrl-C loses at most one epoch).
 
-    Without --recipe the stages `learn`, `refine` and `finish` run, each from the last.
+    Without --recipe the stages `learn`, `refine`, `finish` and `polish` run, each from the last.
     The packages lie in OUT/packages. Several processes learn together under `torchrun --no-python`.
     """
     cv2.setNumThreads(1)
