@@ -19,6 +19,7 @@ from models.engine import Engine, EngineError
 from models.packages import PackageError, load_package
 from models.packages.card import Figure
 from trainer import parallel
+from trainer.commands_pretrain import pretrain
 from trainer.data.cohort import load_cohort, load_outsiders
 from trainer.data.synthetic import phantoms
 from trainer.errors import TrainerError
@@ -33,6 +34,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learn task p
 RECIPES = Path(__file__).parent / "recipes"
 STAGES = ("learn", "refine", "finish", "polish")
 Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")]
+
+app.command()(pretrain)
 
 
 @app.callback()

@@ -1,0 +1,134 @@
+"""`echocare-train pretrain`: learn an encoder."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cv2
+import torch
+import typer
+from tqdm import tqdm
+
+from models.engine.device import Device, choose
+from models.packages import PackageError
+from models.packages.encoders import EncoderPackage, load_encoder
+from models.packages.weights import encoder_of
+from trainer import parallel
+from trainer.errors import MissingData, TrainerError, WrongCheckpoint
+from trainer.pretrain import packaging
+from trainer.pretrain.diary import Diary
+from trainer.pretrain.judging import look
+from trainer.pretrain.pictures import Picture, phantom_pictures, read_pictures
+from trainer.pretrain.recipe import PretrainRecipe, read_pretrain_recipe
+from trainer.pretrain.training import Pretrainer, Step
+
+RECIPE = Path(__file__).parent / "recipes" / "pretrain.yaml"
+JUDGED = 128  # pictures of the validation split, evenly over it
+SAVE_EVERY_S = 120.0
+STOPPED = 130  # exit status after Ctrl-C
+
+
+def pretrain(
+    data: Annotated[list[Path], typer.Option(envvar="ECHOCARE_DATA", help="Data set, or folder of data sets.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoint, metrics, pictures, package.")] = Path(
+        "runs/pretrain"
+    ),
+    recipe: Annotated[Path, typer.Option(help="YAML of recipe keys.")] = RECIPE,
+    initial: Annotated[Path | None, typer.Option(help="Encoder package to start from.")] = None,
+    use: Annotated[Literal["any", "permissive"], typer.Option(help="Licences of the pictures.")] = "any",
+    workers: Annotated[int, typer.Option(help="Processes that prepare pictures, for each that learns.")] = 1,
+    every: Annotated[int, typer.Option(min=1, help="Steps from one sheet of pictures to the next.")] = 500,
+) -> None:
+    """Pretrain an encoder; run the same command again to go on, to the same weights (Ctrl-C loses at most two minutes).
+
+    Several processes, on one machine or many, learn together under `torchrun --no-python`.
+    """
+    cv2.setNumThreads(1)
+    parallel.join()
+    try:
+        chosen, permissive = read_pretrain_recipe(recipe), use == "permissive"
+        start = _start(initial, chosen, permissive=permissive)
+        shown = read_pictures(data, "train", unseen=chosen.unseen, permissive=permissive)
+        shown += phantom_pictures(chosen.phantoms)
+        judged = _judged(data, chosen, permissive=permissive)
+        tensors = None if start is None else encoder_of(start).state_dict()
+        trainer = Pretrainer(chosen, shown, out, _device(chosen), tensors, workers)
+        _run(trainer, judged, every)
+        if parallel.rank() == 0:
+            package = packaging.write(trainer, shown, start, out)
+            typer.echo(f"{package.path} {package.digest} use: {package.use}")
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command goes on from the last checkpoint in {out}", err=True)
+        raise typer.Exit(STOPPED) from None
+    except (TrainerError, PackageError) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault
+    finally:
+        parallel.leave()
+
+
+def _run(trainer: Pretrainer, judged: list[Picture], every: int) -> None:
+    """Train to the end; the first process saves, tells and looks."""
+    first, steps = parallel.rank() == 0, trainer.recipe.steps
+    saved = time.monotonic()
+    diary = Diary(trainer.folder, trainer.done) if first else None
+    with tqdm(total=steps, initial=trainer.done, unit="step", desc="pretrain", disable=not first) as bar:
+        for step in trainer.run():
+            bar.update(1)
+            last = step.number == steps
+            if diary is not None:
+                diary.write(step.number, _told(step, trainer.recipe))
+                bar.set_postfix({name: f"{value:.3f}" for name, value in step.values.items() if name != "rate"})
+                if last or step.number % every == 0:
+                    _look(trainer, judged, diary, bar)
+            if last or time.monotonic() - saved > SAVE_EVERY_S:
+                trainer.save()
+                saved = time.monotonic()
+    if diary is not None:
+        diary.close()
+
+
+def _look(trainer: Pretrainer, judged: list[Picture], diary: Diary, bar: tqdm[None]) -> None:
+    seen = look(trainer.averaged, judged, trainer.recipe.size(trainer.done - 1), trainer.device)
+    diary.write(trainer.done, seen.values, kind="validation")
+    path = diary.show(trainer.done, seen.sheet)
+    words = "  ".join(f"{name} {value:.3f}" for name, value in seen.values.items())
+    bar.write(f"step {trainer.done}, validation: {words}  {path}", file=sys.stderr)
+
+
+def _told(step: Step, recipe: PretrainRecipe) -> dict[str, float]:
+    speed = recipe.batch / step.seconds
+    return {**step.values, "seconds": step.seconds, "waited": step.waited / step.seconds, "pictures_per_s": speed}
+
+
+def _start(initial: Path | None, recipe: PretrainRecipe, *, permissive: bool) -> EncoderPackage | None:
+    if initial is None:
+        return None
+    encoder = load_encoder(initial)
+    if encoder.name != recipe.encoder:
+        raise WrongCheckpoint(f"{initial} is of {encoder.name}, the recipe is for {recipe.encoder}")
+    if permissive:
+        packaging.check_permissive(encoder)
+    return encoder
+
+
+def _judged(data: list[Path], recipe: PretrainRecipe, *, permissive: bool) -> list[Picture]:
+    """Some pictures of the validation split; phantoms where there is none."""
+    try:
+        found = read_pictures(data, "val", unseen=recipe.unseen, permissive=permissive)
+    except MissingData as fault:
+        typer.echo(f"{fault}: phantoms are looked at instead", err=True)
+        found = phantom_pictures(8)
+    return found[:: max(1, len(found) // JUDGED)][:JUDGED]
+
+
+def _device(recipe: PretrainRecipe) -> Device:
+    name, here = "auto", os.environ.get("LOCAL_RANK")
+    if here is not None and torch.cuda.is_available():
+        name = f"cuda:{here}"
+        torch.cuda.set_device(int(here))  # the collective operations of the processes go there
+    return choose(name, recipe.precision, None)
