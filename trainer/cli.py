@@ -19,6 +19,7 @@ from models.engine import Engine, EngineError
 from models.packages import PackageError, load_package
 from models.packages.card import Figure
 from trainer import parallel
+from trainer.commands_data import cohort, shards
 from trainer.commands_pretrain import pretrain
 from trainer.data.cohort import load_cohort, load_outsiders
 from trainer.data.synthetic import phantoms
@@ -36,6 +37,8 @@ STAGES = ("learn", "refine", "finish", "polish")
 Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")]
 
 app.command()(pretrain)
+app.command()(shards)
+app.command()(cohort)
 
 
 @app.callback()

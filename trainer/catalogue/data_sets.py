@@ -87,18 +87,18 @@ def _abdomen(row: Row) -> Shown:
 
 
 def _muscle(row: Row) -> Shown:
-    organ = MUSCLES.get(row["muscle"])
+    organ = MUSCLES.get(row.get("muscle", ""))
     return organ_shown(organ) if organ else Shown(region="lower limb")
 
 
 def _dicom_file(row: Row) -> Shown:
-    organ = DICOM_FILES.get(row["file"])
+    organ = DICOM_FILES.get(row.get("file", ""))
     return organ_shown(organ) if organ else Shown()
 
 
 def _phantom(row: Row) -> Shown:
     """By its `subject`, such as "fetal head still"."""
-    organ = next((organ for start, organ in PHANTOMS.items() if row["subject"].startswith(start)), None)
+    organ = next((organ for start, organ in PHANTOMS.items() if row.get("subject", "").startswith(start)), None)
     return organ_shown(organ) if organ else Shown()
 
 

@@ -1,0 +1,132 @@
+"""A local cohort: pictures out of the node's archive, without their patients, as an image folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+
+from trainer.data.dicom_folder import DicomFolder, Taking
+from trainer.data.errors import OtherShards
+from trainer.data.pictures import Item, LeftOut, Picture
+from trainer.data.pseudonyms import Pseudonyms
+from trainer.data.query import Query
+from trainer.data.tars import sync_folder
+from trainer.errors import MissingData
+
+COLUMNS: Final = (
+    "id", "patient_id", "split", "image", "mask", "region", "organ", "frame", "device", "pixel_spacing_mm", "licence",
+)  # fmt: skip
+SQUARE: Final = 0.01  # sides of a pixel that differ by less, by share, are one spacing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What a cohort came to."""
+
+    pictures: int
+    patients: int
+    by_split: dict[str, int]
+    by_organ: dict[str, int]
+    left_out: dict[str, int]  # of the images that were asked for and of files that are none, by reason
+
+
+def gather(
+    archive: Path,
+    query: Query,
+    out: Path,
+    pseudonyms: Pseudonyms,
+    taking: Taking,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Gathered:
+    """Write the pictures that a query asks for, `index.csv` last and `cohort.json` with the query beside it.
+
+    Raises
+    ------
+    MissingData
+        The archive is no folder, or nothing in it is asked for or may be taken.
+    OtherShards
+        The folder holds a cohort already.
+    """
+    if not archive.is_dir():
+        raise MissingData(f"{archive} is no folder: --archive must name the node's archive or a folder of DICOM files")
+    if (out / "index.csv").exists():
+        raise OtherShards(f"{out} holds a cohort already: name an empty folder with --out")
+    source = DicomFolder(archive, "cohort", taking, query.wants)
+    found = list(source.items())
+    items = [each for each in found if isinstance(each, Item)]
+    left_out = Counter(each.reason for each in found if isinstance(each, LeftOut))
+    (out / "images").mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, str]] = []
+    for done, item in enumerate(items, 1):
+        for picture in source.pictures(item):
+            if isinstance(picture, LeftOut):
+                left_out[picture.reason] += 1
+            else:
+                rows.append(_write(out, item, picture, pseudonyms))
+        progress(done, len(items))
+    if not rows:
+        raise MissingData(_nothing(len(items), left_out))
+    result = Gathered(
+        pictures=len(rows),
+        patients=len({row["patient_id"] for row in rows}),
+        by_split=dict(Counter(row["split"] for row in rows)),
+        by_organ=dict(Counter(row["organ"] or row["region"] or "not known" for row in rows)),
+        left_out=dict(left_out),
+    )
+    asked = {"query": asdict(query), "taking": asdict(taking), "result": asdict(result)}
+    (out / "cohort.json").write_text(json.dumps(asked, indent=2, default=str), encoding="utf-8")
+    _write_index(out, rows)
+    return result
+
+
+def _write(out: Path, item: Item, picture: Picture, pseudonyms: Pseudonyms) -> dict[str, str]:
+    name = f"{pseudonyms.of('item', item.name)}-{picture.frame:05d}-{picture.view}"
+    target = out / "images" / f"{name}.png"
+    target.write_bytes(bytes(cv2.imencode(".png", picture.image)[1]))
+    return {
+        "id": name,
+        "patient_id": pseudonyms.of("patient", item.patient),
+        "split": item.split,
+        "image": f"images/{target.name}",
+        "mask": "",
+        "region": picture.shown.region,
+        "organ": picture.shown.organ,
+        "frame": str(picture.frame),
+        "device": picture.device,
+        "pixel_spacing_mm": _spacing(picture.mm_per_pixel),
+        "licence": picture.licence,
+    }
+
+
+def _spacing(scale: tuple[float, float] | None) -> str:
+    """One number where pixels are square; the index has no room for two, and a false one would make false lengths."""
+    if scale is None or abs(scale[0] - scale[1]) > SQUARE * max(scale):
+        return ""
+    return f"{sum(scale) / 2:.6g}"
+
+
+def _write_index(out: Path, rows: list[dict[str, str]]) -> None:
+    part = out / "index.csv.part"
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(sorted(rows, key=lambda row: row["id"]))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(out / "index.csv")
+    sync_folder(out)
+
+
+def _nothing(asked_for: int, left_out: Counter[str]) -> str:
+    why = "; ".join(f"{count} x {reason}" for reason, count in left_out.most_common())
+    if asked_for:
+        return f"none of the {asked_for} images that the query asks for may be taken: {why}"
+    return f"the query asks for no image of the archive; widen it. Files that are no ultrasound images: {why or 'none'}"
