@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import cv2
+import numpy as np
 import torch
 import typer
 from tqdm import tqdm
@@ -27,7 +28,7 @@ from trainer.pretrain.recipe import PretrainRecipe, read_pretrain_recipe
 from trainer.pretrain.training import Pretrainer, Step
 
 RECIPE = Path(__file__).parent / "recipes" / "pretrain.yaml"
-JUDGED = 128  # pictures of the validation split, evenly over it
+JUDGED = 128  # pictures of the validation split
 SAVE_EVERY_S = 120.0
 STOPPED = 130  # exit status after Ctrl-C
 
@@ -123,7 +124,8 @@ def _judged(data: list[Path], recipe: PretrainRecipe, *, permissive: bool) -> li
     except MissingData as fault:
         typer.echo(f"{fault}: phantoms are looked at instead", err=True)
         found = phantom_pictures(8)
-    return found[:: max(1, len(found) // JUDGED)][:JUDGED]
+    order = np.random.default_rng(0).permutation(len(found))[:JUDGED]  # the sheet shows the first ones: of many sets
+    return [found[i] for i in order]
 
 
 def _device(recipe: PretrainRecipe) -> Device:

@@ -54,7 +54,7 @@ class Batches(Dataset[Batch]):
         recipe = self.recipe
         whole = [self.pictures[i] for i in drawn(self.chance, recipe.batch, recipe.seed, step)]
         slots = tuple(range(recipe.batch))[self.rank :: self.processes]
-        labels = [numbers_of(whole[slot].view) for slot in slots]
+        labels = [numbers_of(whole[slot].shown) for slot in slots]
         return Batch(
             step=step,
             slots=slots,

@@ -65,7 +65,7 @@ def _right(regions: Tensor, organs: Tensor, inside: Sequence[int], some: Sequenc
         torch.tensor(inside, device=regions.device)
     )
     said = zip(regions.argmax(1).tolist(), (regions[:, each] + organs).argmax(1).tolist(), strict=True)
-    truth = [numbers_of(picture.view) for picture in some]
+    truth = [numbers_of(picture.shown) for picture in some]
     return [
         (int(r == region) if region >= 0 else -1, int(o == organ) if organ >= 0 else -1)
         for (r, o), (region, organ) in zip(said, truth, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
@@ -13,14 +14,17 @@ from numpy.typing import NDArray
 
 from models.packages.licences import use_of_licence
 from models.preprocess import letterbox
-from trainer.data.cohort import CACHE_SIZE, read_gray, rows
+from trainer.catalogue import DATA_SETS, Shown
+from trainer.catalogue.data_sets import LOCAL_COHORT, organ_shown
+from trainer.data.cohort import CACHE_SIZE, read_gray
+from trainer.data.splitting import split_of
 from trainer.data.synthetic import phantoms
 from trainer.errors import MissingData
-from trainer.pretrain.views import View, view_of
 
 log = logging.getLogger(__name__)
 INDEX = "index.csv"
 OWN = "phantoms of this repository"
+PHANTOM_ORGAN = {"fetal-head": "fetal head", "breast-lesion": "breast"}  # by the task that it is made for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +36,7 @@ class Picture:
     patient: str
     device: str  # empty: not known
     licence: str
-    view: View | None
+    shown: Shown  # region and organ, as far as they are known
     source: Path | NDArray[np.uint8]  # a file, or gray (CACHE_SIZE, CACHE_SIZE)
 
     def square(self) -> NDArray[np.uint8]:
@@ -59,17 +63,19 @@ def read_pictures(
     Raises
     ------
     MissingData
-        A named data set has no pictures of the split, or nothing is left.
+        A folder is no data set and holds none, an index or a picture that it names cannot be read, or nothing is left.
+    NotInCatalogue
+        An index names a region or an organ that the catalogue does not have.
     """
     left_out = set(unseen)
-    found: dict[Path, Picture] = {}
+    found: dict[str, Picture] = {}  # by file
     for folder in data:
         for data_set in _sets(folder):
             if data_set.name in left_out:
                 continue
-            for picture in _read_set(data_set, split, named=data_set == folder):
+            for picture in _read_set(data_set, split):
                 if not permissive or use_of_licence(picture.licence) == "permissive":
-                    found.setdefault(Path(str(picture.source)), picture)
+                    found.setdefault(str(picture.source), picture)
     if not found:
         raise MissingData(f"no picture of the split '{split}' is left of {', '.join(str(folder) for folder in data)}")
     return list(found.values())
@@ -84,7 +90,7 @@ def phantom_pictures(count: int) -> list[Picture]:
             patient=f"phantom {number}",
             device="phantom",
             licence="this repository's",
-            view=view_of(sample.task or "", {}),
+            shown=organ_shown(PHANTOM_ORGAN[sample.task]) if sample.task is not None else Shown(),
             source=sample.image,
         )
         for number, sample in enumerate(phantoms(count))
@@ -92,10 +98,12 @@ def phantom_pictures(count: int) -> list[Picture]:
 
 
 def manifest_digest(pictures: Iterable[Picture]) -> str:
-    """Hex digest over sets, names and views, in order: tells whether a training goes on with the same pictures."""
+    """Hex digest over what is known of the pictures, in order: tells if a training goes on with the same ones."""
     whole = hashlib.sha256()
     for picture in pictures:
-        whole.update(f"{picture.data_set}|{picture.name}|{picture.device}|{picture.view}\n".encode())
+        whole.update(
+            f"{picture.data_set}|{picture.name}|{picture.device}|{picture.shown.region}|{picture.shown.organ}\n".encode()
+        )
     return whole.hexdigest()
 
 
@@ -108,20 +116,22 @@ def _sets(folder: Path) -> list[Path]:
     return inside
 
 
-def _read_set(folder: Path, split: str, *, named: bool) -> list[Picture]:
+def _read_set(folder: Path, split: str) -> list[Picture]:
+    index = folder / INDEX
     try:
-        listed = rows(folder, split)
-    except MissingData as fault:
-        if named:
-            raise
-        log.info("data set passed over: %s", fault, extra={"action": "pass-over"})
-        return []
-    if "image" not in listed[0]:
-        if named:
-            raise MissingData(f"{folder / INDEX} has no column 'image'")
-        log.info("data set %s passed over: no column 'image'", folder.name, extra={"action": "pass-over"})
-        return []
-    return [_picture(folder, row) for row in listed]
+        with index.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
+        raise MissingData(f"{index} cannot be read: {fault}") from fault
+    pictures = [_picture(folder, row) for row in rows if row.get("image") and _split(row) == split]
+    if not pictures:
+        log.info("%s has no pictures of the split '%s'", index, split, extra={"action": "read-index"})
+    return pictures
+
+
+def _split(row: dict[str, str]) -> str:
+    """The index's own split stands; where it has none, the rule by patient gives one."""
+    return row.get("split") or split_of(row.get("patient_id") or row.get("id") or row["image"])
 
 
 def _picture(folder: Path, row: dict[str, str]) -> Picture:
@@ -135,6 +145,6 @@ def _picture(folder: Path, row: dict[str, str]) -> Picture:
         patient=f"{folder.name} {row.get('patient_id') or name}",
         device=row.get("device", ""),
         licence=row.get("licence", ""),
-        view=view_of(folder.name, row),
+        shown=DATA_SETS.get(folder.name, LOCAL_COHORT).shown(row),
         source=path,
     )

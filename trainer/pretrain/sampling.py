@@ -47,9 +47,7 @@ def drawn(chance: NDArray[np.float64], count: int, seed: int, step: int) -> list
 
 
 def _path(picture: Picture) -> tuple[str, str, str]:
-    view = picture.view
-    place = ("", "") if view is None else (view.region, view.organ or "")
-    return (*place, picture.device or picture.data_set)
+    return picture.shown.region, picture.shown.organ, picture.device or picture.data_set
 
 
 def _share(

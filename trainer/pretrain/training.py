@@ -25,6 +25,7 @@ from models.engine.device import Device
 from models.normalise import normalised
 from models.packages.weights import encoder_digest
 from trainer import parallel
+from trainer.catalogue import view_settings
 from trainer.errors import WrongCheckpoint
 from trainer.losses_pictures import ViewTarget, view_loss
 from trainer.pretrain.batches import VIEWS, Batch, Batches
@@ -34,7 +35,6 @@ from trainer.pretrain.masking import hide_all
 from trainer.pretrain.network import PretrainNetwork
 from trainer.pretrain.pictures import Picture, manifest_digest
 from trainer.pretrain.recipe import PretrainRecipe, check
-from trainer.pretrain.views import view_settings
 
 log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
