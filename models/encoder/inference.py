@@ -7,7 +7,7 @@ What makes it quick on a CPU:
 - blocks run on a part of the tokens at a time, so what passes from one layer to the next stays in the cache;
 - matrices are stored as the multiplication reads them, and write into memory that is used again or onto what they are
   added to;
-- maps keep their channels last, which the residual convolutions and the blocks both like;
+- maps keep their channels last, and the residual convolutions need a quarter of the multiplications;
 - what a window may not attend to depends only on where it lies, of which there are four kinds.
 """
 
@@ -24,41 +24,42 @@ from torch import Tensor, nn
 from models.encoder.layout import Layout, stage_plan
 from models.encoder.swin import LEAK, NORM_EPS, ResidualBlock, Stage, SwinBlock, Trunk, instance_normed, normed
 from models.encoder.windows import relative_index, shift_mask
+from models.encoder.winograd import convolved, transformed
 
 PART_BYTES = 4 * 2**20  # of the widest thing that a block makes of a part: what a core can hope to find in the cache
-WIDE_KERNEL = 1024  # channels from which oneDNN takes longer to reorder a 3 x 3 kernel than it saves afterwards
+MANY = 64  # channels from which a convolution by tiles is quicker than the direct one
 
 
 def prepared(encoder: Trunk, *, whole: bool | None = None) -> PreparedEncoder:
-    """A copy of an encoder, on its device and in its type, that computes the same maps sooner.
+    """A copy of an encoder, for its device and in its type, that computes the same maps sooner.
 
     It keeps no link to `encoder`: what changes there later does not reach it. It gives no gradients. It may be moved to
-    another device or type.
+    another device but not to another type.
 
     Parameters
     ----------
     whole
         Whether a batch is computed in one piece, as accelerators like it, or in parts that a CPU's cache holds; None:
-        as its device at the time likes it.
+        as the encoder's device likes it.
     """
-    return PreparedEncoder(encoder, whole).eval()
+    on_cpu = encoder.patch_embed.proj.weight.device.type == "cpu"
+    return PreparedEncoder(encoder, not on_cpu if whole is None else whole).eval()
 
 
 class PreparedEncoder(nn.Module):
     """Five maps of an image, finest first, as `EchoCareEncoder` gives them. Made by `prepared`."""
 
-    def __init__(self, encoder: Trunk, whole: bool | None) -> None:
+    kernel: Tensor
+    offset: Tensor
+
+    def __init__(self, encoder: Trunk, whole: bool) -> None:
         super().__init__()
         self.config = encoder.config
-        self.whole = whole
         patches = encoder.patch_embed.proj
         self.register_buffer("kernel", _channels_last(patches.weight))
         self.register_buffer("offset", _copy(cast(Tensor, patches.bias)))
-        self.residuals = nn.ModuleList(PreparedResidual(encoder.residual(number)) for number in range(1, 5))
-        self.stages = nn.ModuleList(PreparedStage(encoder.stage(number), self.config.window) for number in range(1, 5))
-
-    kernel: Tensor
-    offset: Tensor
+        self.residuals = nn.ModuleList(PreparedResidual(encoder.residual(number), whole) for number in range(1, 5))
+        self.stages = nn.ModuleList(PreparedStage(encoder.stage(number), whole) for number in range(1, 5))
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -77,13 +78,18 @@ class PreparedEncoder(nn.Module):
         """
         # the type of the weights was chosen; an autocast around this would mix types within one layer
         with torch.autocast(x.device.type, enabled=False):
-            whole = x.device.type != "cpu" if self.whole is None else self.whole
             x = self.patched(x)
             maps = [normed(x)]
             for residual, stage in zip(self.residuals, self.stages, strict=True):
-                x = stage(residual(x, whole), whole)
+                x = stage(residual(x))
                 maps.append(normed(x))
             return maps
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        if fn(self.kernel).dtype != self.kernel.dtype:
+            raise TypeError(f"this form was made for {self.kernel.dtype}: prepare the encoder anew in the other type")
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it without types
+        return self
 
     def patched(self, x: Tensor) -> Tensor:
         """(batch, in_channels, H, W) to (batch, C, H / patch, W / patch), channels last."""
@@ -99,23 +105,33 @@ class PreparedResidual(nn.Module):
     first: Tensor
     second: Tensor
 
-    def __init__(self, block: ResidualBlock) -> None:
+    def __init__(self, block: ResidualBlock, whole: bool) -> None:
         super().__init__()
-        self.register_buffer("first", _channels_last(block.layer.conv1.conv.weight))
-        self.register_buffer("second", _channels_last(block.layer.conv2.conv.weight))
+        first, second = block.layer.conv1.conv.weight, block.layer.conv2.conv.weight
+        self.whole = whole
+        # tiles multiply numbers that cancel later, which only types with many digits may
+        self.tiled = not whole and len(first) >= MANY and first.dtype in (torch.float32, torch.float64)
+        made = transformed if self.tiled else _channels_last
+        self.register_buffer("first", made(first))
+        self.register_buffer("second", made(second))
 
-    def forward(self, x: Tensor, whole: bool) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(batch, dim, H, W) to the same shape, channels last; the batch as a whole, or image by image."""
-        if whole:
-            y = F.leaky_relu_(instance_normed(F.conv2d(x, self.first, padding=1)), LEAK)
-            y = instance_normed(F.conv2d(y, self.second, padding=1))
-            return F.leaky_relu_(y.add_(x), LEAK)
-        return torch.cat([self._one(image) for image in x[:, None]])
+        if not self.whole:
+            return self._one(x) if len(x) == 1 else torch.cat([self._one(x[i : i + 1]) for i in range(len(x))])
+        y = F.leaky_relu_(instance_normed(F.conv2d(x, self.first, padding=1)), LEAK)
+        y = instance_normed(F.conv2d(y, self.second, padding=1))
+        return F.leaky_relu_(y.add_(x), LEAK)
 
     def _one(self, x: Tensor) -> Tensor:
-        y = F.leaky_relu_(_image_normed(_convolved(x, self.first)), LEAK)
-        y = _image_normed(_convolved(y, self.second))
+        y = F.leaky_relu_(_image_normed(self._convolved(x, self.first)), LEAK)
+        y = _image_normed(self._convolved(y, self.second))
         return F.leaky_relu_(y.add_(x), LEAK)
+
+    def _convolved(self, x: Tensor, kernel: Tensor) -> Tensor:
+        if not self.tiled:
+            return F.conv2d(x, kernel, padding=1)
+        return convolved(x.permute(0, 2, 3, 1)[0], kernel)[None].permute(0, 3, 1, 2)
 
 
 class PreparedStage(nn.Module):
@@ -123,17 +139,18 @@ class PreparedStage(nn.Module):
 
     matrix: Tensor
 
-    def __init__(self, stage: Stage, window: int) -> None:
+    def __init__(self, stage: Stage, whole: bool) -> None:
         super().__init__()
-        self.window = window
+        self.whole = whole
         self.blocks = nn.ModuleList(PreparedBlock(cast(SwinBlock, block)) for block in stage.blocks)
         self.norm = Norm(stage.downsample.norm)
         self.register_buffer("matrix", _transposed(stage.downsample.reduction.weight))
 
-    def forward(self, x: Tensor, whole: bool) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(batch, dim, H, W), channels last, to (batch, 2 dim, ceil(H / 2), ceil(W / 2)), channels last."""
         batch, dim, height, width = x.shape
-        plan = stage_plan(batch, height, width, self.window, x.device)
+        window = cast(PreparedBlock, self.blocks[0]).window
+        plan = stage_plan(batch, height, width, window, x.device)
         down, right = plan.padded[0] - height, plan.padded[1] - width
         tokens = F.pad(x.permute(0, 2, 3, 1), (0, 0, 0, right, 0, down)).reshape(-1, dim)
         tokens, layout = tokens.index_select(0, plan.plain.enter), plan.plain
@@ -143,7 +160,7 @@ class PreparedStage(nn.Module):
             wanted = plan.shifted if block.shifted else plan.plain
             if wanted is not layout:
                 tokens, layout = tokens.index_select(0, wanted.cross), wanted
-            room = room or Room.beside(tokens, layout, block, whole)
+            room = room or Room.beside(tokens, layout, block, self.whole)
             block(tokens, layout, room)
         squares = tokens.index_select(0, layout.merge)
         if plan.squares is not None:
@@ -279,14 +296,3 @@ def _image_normed(x: Tensor) -> Tensor:
         return torch.zeros_like(x)  # one pixel is its own mean
     # of one image the same as an instance norm, which however copies a map that lies channels last
     return F.batch_norm(x, None, None, training=True, eps=NORM_EPS)
-
-
-def _convolved(x: Tensor, kernel: Tensor) -> Tensor:
-    if len(kernel) < WIDE_KERNEL:
-        return F.conv2d(x, kernel, padding=1)
-    # one product over all that the kernel sees; channels last, so both views are free
-    batch, dim, height, width = x.shape
-    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-    seen = torch.cat([padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)], dim=-1)
-    product = torch.mm(seen.view(-1, 9 * dim), kernel.permute(0, 2, 3, 1).reshape(len(kernel), -1).t())
-    return product.view(batch, height, width, -1).permute(0, 3, 1, 2)

@@ -47,9 +47,12 @@ def test_prepared__any_size__gives_the_encoders_maps(encoder, size, whole):
         assert_same(prepared(encoder, whole=whole)(x), encoder(x))
 
 
-def test_prepared__smallest_parts_and_every_kernel_as_a_product__gives_the_same_maps(encoder, monkeypatch):
+@pytest.mark.parametrize("many", [1, 1000])
+def test_prepared__smallest_parts_and_convolutions_with_and_without_tiles__gives_the_same_maps(
+    encoder, monkeypatch, many
+):
     monkeypatch.setattr(inference, "PART_BYTES", 1)
-    monkeypatch.setattr(inference, "WIDE_KERNEL", 0)
+    monkeypatch.setattr(inference, "MANY", many)
     x = torch.randn(2, 3, 90, 70)
     with torch.inference_mode():
         assert_same(prepared(encoder)(x), encoder(x))
@@ -65,13 +68,19 @@ def test_prepared__encoder_changes_afterwards__keeps_its_maps(encoder):
         assert_same(prepared(encoder)(x), encoder(x))
 
 
-def test_prepared__other_type_after_a_pass__tables_follow(encoder):
+def test_prepared__asked_for_another_type__refuses_and_stays_as_it_was(encoder):
     x = torch.randn(1, 3, 64, 64)
     form = prepared(encoder)
-    form(x)
-    form.double()
-    assert {level.dtype for level in form(x)} == {torch.float64}
-    assert_same(form(x.double()), encoder.double()(x.double()))
+    with pytest.raises(TypeError, match="float32"):
+        form.bfloat16()
+    assert_same(form.to("cpu", torch.float32)(x), encoder(x))
+
+
+def test_prepared__float64__agrees_to_float64(encoder):
+    x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    with torch.inference_mode():
+        for a, b in zip(prepared(encoder.double())(x), encoder(x), strict=True):
+            assert torch.allclose(a, b, atol=1e-11)
 
 
 def test_prepared__weights_that_train__gives_maps_without_gradients(encoder):
@@ -120,6 +129,6 @@ def test_prepared__on_cuda__gives_the_maps_of_the_cpu(encoder, size):
     x = torch.randn(4, 3, *size)
     with torch.inference_mode():
         wanted = encoder(x)
-        form = prepared(encoder).cuda()
-        assert_close([level.cpu() for level in form(x.cuda())], wanted)
-        assert_close([level.cpu() for level in form.bfloat16()(x.cuda())], wanted)
+        encoder.cuda()
+        assert_close([level.cpu() for level in prepared(encoder)(x.cuda())], wanted)
+        assert_close([level.cpu() for level in prepared(encoder.bfloat16())(x.cuda())], wanted)
