@@ -27,7 +27,7 @@ class Change:
     """What was done to the pixels."""
 
     box: tuple[int, int, int, int] | None = None  # left, top, right, bottom that was kept, inclusive px; None: all
-    painted_px: int = 0  # pixels filled in where text or calipers were
+    painted_px: int = 0  # pixels blackened beside the scanned area or filled in where text or calipers were
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
