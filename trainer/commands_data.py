@@ -54,7 +54,7 @@ def shards(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """Make WebDataset shards without anything that identifies; the same command goes on where it was stopped."""
     taking = Taking(frames=frames, trusted=nothing_burned_in, licence=licence)
-    options = Options(samples=samples, alike_bits=alike_bits, frames=frames, trusted=nothing_burned_in)
+    options = Options(samples=samples, alike_bits=alike_bits, taking=taking)
     with _told_in_words("stopped; the same command goes on after the last whole shard"):
         with _bar("shards") as progress:
             found = find_sources(sources, taking)

@@ -114,7 +114,7 @@ def _one(name: str, organ: str | None = None) -> dict[int, Structure]:
 
 _BREAST_BOX: Final = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 
-LOCAL_COHORT: Final = DataSet(name="cohort", shown=_own_words)
+LOCAL_COHORT: Final = DataSet(name="cohort", shown=_own_words, labels=("label",))
 """Any folder that is none of the data sets below."""
 
 _ALL: Final = (

@@ -63,7 +63,7 @@ class ImageFolder:
         for name, row in self._rows.items():
             patient = row["patient_id"] or name
             try:
-                size = (self._folder / row["image"]).stat().st_size
+                state = (self._folder / row["image"]).stat()
             except OSError:
                 yield LeftOut(reason="missing-data: the index names a picture that is not there")
                 continue
@@ -71,7 +71,7 @@ class ImageFolder:
                 name=name,
                 patient=f"{self.name}/{patient}",  # numbers of two data sets must not become one patient
                 split=row.get("split") or split_of(patient),
-                state=str(size),
+                state=f"{state.st_size} {state.st_mtime_ns}",
             )
 
     def pictures(self, item: Item) -> Iterator[Picture | LeftOut]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from trainer.data.dicom_folder import Taking
 from trainer.data.journal import Entry, Journal
 from trainer.data.likeness import Gallery, perceptual_hash
 from trainer.data.manifest import write_manifest
@@ -27,8 +28,7 @@ class Options:
 
     samples: int = 1000  # of a shard; the item that fills it is still written whole
     alike_bits: int = 2  # of 64: pictures whose hashes differ in no more are alike; -1 keeps all
-    frames: int = 8  # of a cine, at most
-    trusted: bool = False  # the operator says that no frame has a name burned in
+    taking: Taking = field(default_factory=Taking)  # how pictures are taken from DICOM files
 
 
 def make_shards(

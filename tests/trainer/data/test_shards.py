@@ -24,10 +24,9 @@ from trainer.errors import MissingData
 KEY = Pseudonyms(b"a key that only the tests have")
 
 
-def made(paths, out, **options):
-    chosen = Options(**options)
-    taking = Taking(frames=chosen.frames, trusted=chosen.trusted)
-    return make_shards(find_sources(paths, taking), out, KEY, chosen)
+def made(paths, out, *, frames=8, trusted=False, **options):
+    taking = Taking(frames=frames, trusted=trusted)
+    return make_shards(find_sources(paths, taking), out, KEY, Options(taking=taking, **options))
 
 
 def samples_of(out):
