@@ -19,6 +19,7 @@ from models.engine import Engine, EngineError
 from models.packages import PackageError, load_package
 from models.packages.card import Figure
 from trainer import parallel
+from trainer.commands_adapt import add_commands
 from trainer.commands_data import cohort, shards
 from trainer.commands_pretrain import pretrain
 from trainer.data.cohort import load_cohort, load_outsiders
@@ -47,7 +48,6 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
 
 
-@app.command()
 def adapt(
     data: Data,
     task: Annotated[list[str] | None, typer.Option(help="Task to learn; several share one encoder.")] = None,
@@ -107,7 +107,6 @@ def package_command(
         raise typer.Exit(1) from fault
 
 
-@app.command("evaluate")
 def evaluate_command(
     package: Annotated[Path, typer.Argument(help="Folder of a task package.")],
     data: Data,
@@ -192,3 +191,6 @@ def _show(found: list[Result]) -> None:
         band = "" if r.low is None or r.high is None else f"{r.low:.3f} to {r.high:.3f}"
         table.add_row(r.data, r.name, f"{r.value:.4f} {r.unit}".strip(), band, str(r.n))
     Console().print(table)
+
+
+add_commands(app, adapt, evaluate_command)

@@ -1,0 +1,82 @@
+"""Figures against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.trainer.adapting import toy
+from trainer.adapting.curves import calibration_error, macro_f1, mean_auc, sensitivity, specificity
+from trainer.adapting.fitting import platt_of, temperature_of
+from trainer.adapting.judging_boxes import average_precision, overlap
+from trainer.adapting.judging_masks import mask_scores
+from trainer.adapting.judging_points import matched
+from trainer.adapting.surfaces import dice, edge_distances, hd95
+
+
+def square(left: int, right: int) -> np.ndarray:
+    mask = np.zeros((40, 60), bool)
+    mask[10:30, left:right] = True
+    return mask
+
+
+def test_edges__of_the_same_mask__lie_on_each_other():
+    assert dice(square(10, 30), square(10, 30)) == 1
+    assert edge_distances(square(10, 30), square(10, 30)).max() == 0
+
+
+def test_edges__of_a_mask_moved_by_four__lie_up_to_four_apart():
+    assert hd95(square(10, 30), square(14, 34)) == pytest.approx(4, abs=0.01)
+    assert 1 < edge_distances(square(10, 30), square(14, 34)).mean() < 3
+
+
+def test_edges__of_an_empty_mask__are_refused():
+    with pytest.raises(ValueError, match="empty"):
+        edge_distances(square(10, 30), square(10, 10))
+
+
+def test_mask_scores__marked_where_nothing_is__counts_as_that_and_not_as_dice():
+    scores = mask_scores("nerve", square(10, 30), square(10, 10), None)
+    assert scores == {("nerve marked where it is not", "%"): 100.0}
+
+
+def test_mask_scores__with_a_spacing__tell_distances_in_mm():
+    scores = mask_scores("nerve", square(10, 30), square(14, 34), 0.5)
+    assert scores["nerve HD95, where marked", "mm"] == pytest.approx(2, abs=0.01)
+
+
+def test_average_precision__two_found_one_wrong_between__as_worked_out_by_hand():
+    rows = [(1.0, 0.9, 1.0, 0.8, 0.0), (1.0, 0.7, 1.0)]
+    assert average_precision(rows) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision([(2.0,)]) == 0
+    assert np.isnan(average_precision([(0.0, 0.4, 0.0)]))
+
+
+def test_overlap__of_half_covered_boxes__is_a_third():
+    assert overlap(np.array([0.0, 0, 2, 1]), np.array([[1.0, 0, 3, 1]]))[0] == pytest.approx(1 / 3)
+
+
+def test_curves__of_four_answers__as_worked_out_by_hand():
+    rows = np.array([[0.9, 1, 0.5], [0.4, 1, 0.5], [0.6, 0, 0.5], [0.1, 0, 0.5]])
+    assert sensitivity(rows) == 0.5
+    assert specificity(rows) == 0.5
+    assert calibration_error(rows) == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
+    assert macro_f1(np.array([[0, 0], [1, 1], [1, 0], [-1, 1]])) == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert mean_auc(np.array([[0, 0.9, 0.1], [1, 0.2, 0.8]])) == 1
+
+
+def test_landmarks__found_the_other_way_round__are_compared_with_the_nearer_order():
+    settings = toy.KINDS["landmarks"]
+    found, truth = np.array([[50.0, 10], [10, 10]]), np.array([[11.0, 10], [50, 12]])
+    assert matched(found, truth, settings).tolist() == [[50, 12], [11, 10]]
+
+
+def test_temperature__of_too_sure_answers__is_above_one():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 400)
+    said = np.where(rng.random(400) < 0.75, truth, 1 - truth)
+    logs = np.log(np.where(np.arange(2)[None] == said[:, None], 0.99, 0.01))
+    assert temperature_of(logs, truth) > 2
+    temperature, shift = platt_of(logs[:, 1] - logs[:, 0], truth.astype(float))
+    assert temperature > 2
+    assert abs(shift) < 0.5

@@ -1,0 +1,123 @@
+"""Gates of masks, and the question about an outline, closed on validation pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.geometry.outline import LEVEL
+from models.packages.settings import Gates, OutlineSettings, Question
+from models.packages.settings_pictures import MaskedStructure, MaskGates, SegmentationSettings
+from models.readers.areas import mask_in_frame, share_of_view
+from models.readers.judging import Reading, read
+from models.readers.judging import mask_in_frame as outline_in_frame
+from models.readers.marking import against_others, mark
+from trainer.adapting.case import Asked
+from trainer.adapting.fitting import platt_of
+from trainer.adapting.surfaces import dice
+from trainer.tasks.truths import UNLABELLED, LabelMap, Outlined
+
+GOOD_DICE = 0.6  # from which a validation picture shows what a mask that may be said looks like
+LOST = 0.01  # share of those that a gate may refuse
+MARGIN = 0.1  # of a confidence: few patients are in validation, others will look less sure
+SMALLER, LARGER = 2.0, 1.5  # than any seen there, before an area is refused
+LEAST_GOOD = 5  # pictures, or the gate stays wide
+SENSITIVITY = 0.90
+
+
+def segmentation(settings: SegmentationSettings, seen: Sequence[Asked]) -> SegmentationSettings:
+    """Least confidence and areas of each structure."""
+    structures = [_closed(settings, number, seen) for number in range(len(settings.structures))]
+    return settings.model_copy(update={"structures": tuple(structures)})
+
+
+def outline(settings: OutlineSettings, seen: Sequence[Asked]) -> OutlineSettings:
+    """Gates of the outline; temperature, shift and threshold of its question."""
+    good = [reading for asked in seen for reading in _good_readings(settings, asked)]
+    question = settings.question
+    changed = {
+        "gates": _outline_gates(settings, good) if len(good) >= LEAST_GOOD else settings.gates,
+        "question": None if question is None else _asked(question, seen),
+    }
+    return settings.model_copy(update=changed)
+
+
+def _closed(settings: SegmentationSettings, number: int, seen: Sequence[Asked]) -> MaskedStructure:
+    asks = settings.structures[number]
+    good = [pair for asked in seen for pair in _good_marks(settings, number, asked)]
+    if len(good) < LEAST_GOOD:
+        return asks
+    confidences, shares = zip(*good, strict=True)
+    gates = MaskGates(confidence=_floor(confidences, MARGIN), area=_areas(shares))
+    return asks.model_copy(update={"gates": gates})
+
+
+def _good_marks(settings: SegmentationSettings, number: int, asked: Asked) -> list[tuple[float, float]]:
+    """Confidence and share of the view of a structure that was marked well in a picture, if it was."""
+    truth, asks = asked.example.truth, settings.structures[number]
+    if not isinstance(truth, LabelMap) or not (truth.classes == number + 1).any():
+        return []
+    probabilities, place = asked.raw["mask"], asked.place
+    likely = against_others(probabilities) if settings.exclusive else probabilities
+    marked = mark(likely[number], probabilities[number], asks, 1, place)
+    if marked is None:
+        return []
+    found = mask_in_frame(marked.likely, place) & (truth.classes != UNLABELLED)
+    if dice(found, truth.classes == number + 1) < GOOD_DICE:
+        return []
+    return [(marked.confidence, share_of_view(int(np.count_nonzero(marked.likely >= LEVEL)), place))]
+
+
+def _good_readings(settings: OutlineSettings, asked: Asked) -> list[Reading]:
+    truth = asked.example.truth
+    reading = read(asked.raw["mask"], 1.0, 1, asked.place, settings)
+    if not isinstance(truth, Outlined) or reading.component is None:
+        return []
+    return [reading] if dice(outline_in_frame(reading), truth.mask > 127) >= GOOD_DICE else []
+
+
+def _outline_gates(settings: OutlineSettings, good: Sequence[Reading]) -> Gates:
+    parts = [reading.component for reading in good if reading.component is not None]
+    fits = settings.measures == "ellipse"
+    return Gates(
+        confidence=_floor([part.confidence for part in parts], MARGIN),
+        area=_areas([reading.area_share for reading in good]),
+        dominance=_floor([part.dominance for part in parts], MARGIN),
+        ellipse=_floor([reading.ellipse_overlap for reading in good], 0.02) if fits else 0.0,
+    )
+
+
+def _asked(question: Question, seen: Sequence[Asked]) -> Question:
+    pairs = [
+        (float(asked.raw["kind"]), asked.example.truth.yes)
+        for asked in seen
+        if isinstance(asked.example.truth, Outlined) and np.isfinite(asked.example.truth.yes)
+    ]
+    logits, truth = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    if len(set(truth)) < 2:
+        return question
+    temperature, shift = platt_of(logits, truth)
+    sure = 1 / (1 + np.exp(-(logits / temperature + shift)))
+    threshold = _operating_point(sure, truth)
+    there = float((sure[truth < 0.5] < threshold).mean())
+    words = (
+        f"highest with a sensitivity of at least {SENSITIVITY:.0%} on the validation split (n = {len(truth)});"
+        f" specificity there {there:.0%}"
+    )
+    changed = {"temperature": temperature, "shift": shift, "threshold": threshold, "threshold_from": words}
+    return question.model_copy(update=changed)
+
+
+def _operating_point(sure: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+    yes = np.sort(sure[truth > 0.5])
+    return float(np.floor(1000 * yes[int(np.floor((1 - SENSITIVITY) * len(yes)))]) / 1000)
+
+
+def _floor(values: Sequence[float], margin: float) -> float:
+    return round(max(0.0, float(np.quantile(values, LOST)) - margin), 3)
+
+
+def _areas(shares: Sequence[float]) -> tuple[float, float]:
+    return round(min(shares) / SMALLER, 5), round(min(1.0, max(shares) * LARGER), 3)

@@ -1,0 +1,195 @@
+"""From a finished adaptation to a package with gates, calibration, measured figures and an honest card."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from models.engine import Engine
+from models.findings import NoFinding
+from models.frames import FrameInput, square_of
+from models.packages.card import Card, EncoderOnCard, Figure, InputScope, SilenceFigure, Training, Weights, card_text
+from models.packages.encoders import EncoderPackage
+from models.packages.folders import ENCODERS
+from models.packages.package import BUNDLED, CARD, TaskPackage, load_package
+from models.packages.weights import stored
+from models.packages.writing import About, write_encoder, write_package
+from trainer.adapting.case import Case
+from trainer.adapting.closing import closed
+from trainer.adapting.loop import Adaptation
+from trainer.adapting.measuring import ask, cases_of, results_of
+from trainer.adapting.pool import OUTSIDERS, outsiders, pictures_of
+from trainer.cards import SPLIT, STATUS
+from trainer.evaluate import Result, look
+from trainer.tasks.spec import TaskSpec
+
+VERSION = "0.1.0"
+DIGITS = 4  # of figures on a card
+ASKED_OF_A_SET = 30  # pictures that should not be answered
+NEVER_LEARNED = ("camus_4ch", "thyroid", "lung_pocus", "abdomen")
+NO_BASELINE = "not measured; the same command with --baseline does it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Packed:
+    """A package on disk, and how it did on the test pictures."""
+
+    package: TaskPackage
+    cases: tuple[Case, ...]
+    results: tuple[Result, ...]
+
+
+def pack(adaptation: Adaptation, given: EncoderPackage | None, data: Path, folder: Path, command: str) -> Packed:
+    """Write the package: weights, then gates from validation pictures, then figures from test pictures.
+
+    Parameters
+    ----------
+    adaptation
+        Whose `run` came to its end.
+    given
+        The encoder that it started from; None from scratch.
+    data
+        Folder of the data sets.
+    folder
+        Of the package; encoders go into `encoders` beside it.
+    command
+        With which this can be done again.
+
+    Raises
+    ------
+    MissingData
+        A split of the task's data is not there.
+    EngineError, PackageError
+        The package does not run.
+    """
+    spec, pupil = adaptation.spec, adaptation.pupil
+    card = _draft(adaptation, command)
+    encoder = _encoder(adaptation, given, card, folder.parent / ENCODERS)
+    write_package(pupil.heads, card, encoder, folder, pupil.adapter)
+    _close(spec, data, folder)
+    return describe(spec, data, folder)
+
+
+def describe(spec: TaskSpec, data: Path, folder: Path) -> Packed:
+    """Measure a package on the test pictures and write the figures into its card; raises as `pack`."""
+    package = load_package(folder)
+    with Engine([package], device="cpu") as engine:
+        cases = cases_of(engine, spec.name, spec.examples(data, "test"))
+        silence = silences(engine, spec, data)
+    results = results_of(cases, package.card.settings, data_words(spec, "test"))
+    changed = {"figures": tuple(map(figure, results)), "silence": tuple(silence)}
+    _rewrite(package.card.model_copy(update=changed), folder)
+    return Packed(package=load_package(folder), cases=tuple(cases), results=tuple(results))
+
+
+def silences(engine: Engine, spec: TaskSpec, data: Path) -> list[SilenceFigure]:
+    """How often a package answers test pictures of other sets, and pictures made here, that it should not answer."""
+    sets = [name for name in (*OUTSIDERS, *NEVER_LEARNED) if name not in (*spec.data, *spec.kin)]
+    shown = [(name, pictures_of(data / name, "test", ASKED_OF_A_SET)) for name in sets]
+    made = [picture for name, picture in outsiders(spec, data, "val") if not name]
+    out = []
+    for name, pictures in [*shown, ("noise, text, shapes, empty frames", made)]:
+        said = [look(engine, spec.name, picture).findings for picture in pictures]
+        answered = sum(not all(isinstance(finding, NoFinding) for finding in findings) for findings in said)
+        learned = "train split" if name in OUTSIDERS else "no" if name in NEVER_LEARNED else "other seeds"
+        words = f"{name} test" if name in sets else name
+        out.append(SilenceFigure(data=words, n=len(said), answered=answered, seen_in_training=learned))
+    return [each for each in out if each.n]
+
+
+def note_baseline(folder: Path, baseline: Path, spec: TaskSpec) -> None:
+    """Write the headline figures of a baseline package into a package's card; both lie on disk."""
+    card = load_package(baseline).card
+    chosen = [f for f in card.figures if f.name in spec.headline]
+    words = "; ".join(f"{f.name} {f.value:g}{_band(f)}" for f in chosen)
+    told = f"the same network from scratch, {card.training.hours:g} h: {words} on the same test pictures"
+    _rewrite(load_package(folder).card.model_copy(update={"baseline": told}), folder)
+
+
+def data_words(spec: TaskSpec, split: str) -> str:
+    """The pictures that figures are about."""
+    return f"{', '.join(spec.data) if len(spec.data) < 4 else 'all sets'} {split}"
+
+
+def figure(result: Result) -> Figure:
+    """A measured figure as a card has it."""
+    return Figure(
+        name=result.name,
+        data=result.data,
+        value=round(result.value, DIGITS),
+        low=None if result.low is None else round(result.low, DIGITS),
+        high=None if result.high is None else round(result.high, DIGITS),
+        unit=result.unit,
+        n=result.n,
+    )
+
+
+def _draft(adaptation: Adaptation, command: str) -> Card:
+    spec, plan = adaptation.spec, adaptation.plan
+    taught = adaptation.pupil.trained_numbers()
+    return Card(
+        schema=1,
+        task=spec.name,
+        version=VERSION,
+        title=spec.title,
+        status=STATUS,
+        intended_use=spec.intended_use,
+        input=InputScope(size=spec.size, words=spec.words, not_for=spec.not_for),
+        # validation pictures choose the scope threshold, so until then none of them may be refused
+        settings=spec.settings.model_copy(update={"scope": 0.0}),
+        encoder=EncoderOnCard(name=plan.architecture, digest="sha256:" + "0" * 64),
+        weights=Weights(sha256="0" * 64, precision="float16"),
+        training=Training(
+            data=adaptation.pool.data,
+            split=SPLIT,
+            command=command,
+            seed=plan.seed,
+            hours=round(adaptation.seconds / 3600, 2),
+            machine=f"one process of {torch.get_num_threads()} thread(s), no accelerator",
+            notes=f"Method {plan.method}: {taught} numbers trained, {adaptation.next_epoch} of at most {plan.epochs}"
+            f" epochs, ended by validation; plan {plan.digest()[:12]}.",
+        ),
+        figures=(),
+        baseline=NO_BASELINE,
+        silence=(),
+        limits=spec.limits,
+    )
+
+
+def _encoder(adaptation: Adaptation, given: EncoderPackage | None, card: Card, into: Path) -> EncoderPackage:
+    """The encoder package that the task names, where `load_package` finds it."""
+    if given is None or adaptation.plan.trains_encoder:
+        about = About(
+            title=f"Ultrasound encoder {card.encoder.name}, trained with the task {card.task}",
+            data=(*card.training.data, *(given.card.data if given is not None else ())),
+            origin=card.training.command,
+            notes=card.training.notes,
+        )
+        return write_encoder(stored(adaptation.pupil.encoder, torch.float16), card.encoder.name, about, into)
+    if not given.path.resolve().is_relative_to(BUNDLED) and not (into / given.path.name).exists():
+        shutil.copytree(given.path, into / given.path.name)
+    return given
+
+
+def _close(spec: TaskSpec, data: Path, folder: Path) -> None:
+    package = load_package(folder)
+    size = package.card.input.size
+    with Engine([package], device="cpu") as engine:
+        seen = [ask(engine, spec.name, example) for example in spec.examples(data, "val")]
+        squares = []
+        for _, picture in outsiders(spec, data, "val"):
+            view = (0, 0, picture.shape[1] - 1, picture.shape[0] - 1)
+            squares.append(square_of(FrameInput(pixels=picture, frame=1, view=view), size)[0])
+        foreign = [float(raw["scope"]) for raw in engine.look(spec.name, squares)]
+    _rewrite(package.card.model_copy(update={"settings": closed(package.card.settings, seen, foreign)}), folder)
+
+
+def _rewrite(card: Card, folder: Path) -> None:
+    (folder / CARD).write_text(card_text(card), encoding="utf-8")
+
+
+def _band(figure: Figure) -> str:
+    return "" if figure.low is None or figure.high is None else f" ({figure.low:g} to {figure.high:g})"

@@ -1,0 +1,124 @@
+"""One adaptation from start to package, as the command line asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.packages.encoders import EncoderPackage, find_encoders, load_encoder
+from models.packages.folders import folders_in
+from models.packages.package import BUNDLED
+from trainer.adapting.loop import Adaptation, Progress, silent
+from trainer.adapting.packing import Packed, note_baseline, pack
+from trainer.adapting.plan import Method, Plan
+from trainer.adapting.pool import gather
+from trainer.adapting.report import page
+from trainer.errors import TrainerError
+from trainer.tasks import spec_of
+
+PACKAGES, BASELINES, REPORT = "packages", "baselines", "report.html"
+
+
+class NoEncoder(TrainerError):
+    """There is no encoder to adapt to."""
+
+    code = "no-encoder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the command line asks for."""
+
+    task: str
+    data: Path
+    out: Path
+    method: Method = "frozen"
+    encoder: Path | None = None  # folder of an encoder package; None: the bundled one
+    shots: int | None = None
+    epochs: int = 40
+    seed: int = 0
+    baseline: bool = False  # learn the same network from scratch instead, for the card of the other
+
+    @property
+    def learned(self) -> Method:
+        """The method that is carried out."""
+        return "scratch" if self.baseline else self.method
+
+    @property
+    def command(self) -> str:
+        """The command that does it again, without the folders of this machine."""
+        words = f"echocare-train adapt --task {self.task} --data DIR --method {self.method}"
+        words += "" if self.encoder is None else f" --encoder {self.encoder.name}"
+        words += "" if self.shots is None else f" --shots {self.shots}"
+        return words + f" --epochs {self.epochs} --seed {self.seed}" + (" --baseline" if self.baseline else "")
+
+
+def adapt(
+    order: Order,
+    on_epoch: Callable[[Progress], None],
+    on_step: Callable[[int, int], None] = silent,
+    on_view: Callable[[int, int], None] = silent,
+) -> tuple[Packed, Path]:
+    """Adapt, or go on where the same order stopped; the package lies in OUT/packages, a baseline in OUT/baselines.
+
+    Returns
+    -------
+    tuple
+        What was packed, and the report beside its checkpoint.
+
+    Raises
+    ------
+    TrainerError
+        The task is unknown, data are missing, or a checkpoint of another plan is in the way.
+    EngineError, PackageError
+        An encoder is damaged, or the package does not run.
+    """
+    spec = spec_of(order.task)
+    given = encoder_for(order.encoder)
+    plan = Plan(
+        task=order.task,
+        method=order.learned,
+        architecture=given.name,
+        encoder="" if order.baseline else given.digest,
+        epochs=order.epochs,
+        seed=order.seed,
+        shots=order.shots,
+    )
+    pool = gather(spec, order.data, order.shots, order.seed)
+    start = None if order.baseline else given
+    folder = order.out / _name(plan)
+    adaptation = Adaptation(plan, spec, pool, start, folder, on_view)
+    for done in adaptation.run(on_step):
+        on_epoch(done)
+    own, baseline = order.out / PACKAGES / spec.name, order.out / BASELINES / spec.name
+    into = baseline if order.baseline else own
+    packed = pack(adaptation, start, order.data, into, order.command)
+    if (own / "card.yaml").is_file() and (baseline / "card.yaml").is_file():
+        note_baseline(own, baseline, spec)
+    report = folder / REPORT
+    report.write_text(page(packed.package.card, packed.results, packed.cases), encoding="utf-8")
+    return packed, report
+
+
+def encoder_for(folder: Path | None) -> EncoderPackage:
+    """The encoder package in a folder, or the bundled one.
+
+    Raises
+    ------
+    NoEncoder
+        None is bundled.
+    PackageError
+        The one in the folder is not whole.
+    """
+    if folder is not None:
+        return load_encoder(folder)
+    bundled = sorted(find_encoders(folders_in([BUNDLED]).encoders).whole.values(), key=lambda each: each.name)
+    if not bundled:
+        raise NoEncoder("no encoder is bundled: name one with --encoder")
+    return bundled[-1]
+
+
+def _name(plan: Plan) -> str:
+    shots = "" if plan.shots is None else f"-{plan.shots}"
+    return f"{plan.task}-{plan.method}{shots}-{plan.seed}"

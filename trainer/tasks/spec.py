@@ -1,0 +1,95 @@
+"""What a task is: everything about it that is not how it is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.packages.settings import Settings
+from trainer.data.cohort import read_gray, rows
+from trainer.errors import MissingData
+from trainer.tasks.truths import Truth
+
+Row: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """How far pictures of a task may be moved each time they are shown."""
+
+    turn_deg: float = 15.0  # at most, either way
+    mirrored: bool = True  # whether left and right may change places
+    drawn: float = 0.3  # chance that false calipers and text are drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Example:
+    """One picture and what is true of it."""
+
+    name: str  # of the set and the picture, "carotid_cca/cca_174810_1069"
+    picture: NDArray[np.uint8]  # (H, W), gray
+    truth: Truth  # in pixels of the picture
+    patient: str  # no patient of another set has this key
+    mm_per_pixel: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One task."""
+
+    name: str
+    title: str
+    intended_use: str
+    words: str  # which pictures it is for
+    not_for: str
+    size: int  # edge of the network's square, px
+    settings: Settings  # with open gates and without calibration
+    data: tuple[str, ...]  # folders of its data sets, keys of `sets.SETS`
+    kin: tuple[str, ...] = ()  # other sets that may show the same things, so that they are no outsiders
+    headline: tuple[str, ...]  # the figures that stand for the task where there is room for few
+    # The folder of a set, its name and a row of its index to the truth; None: the row is not for this task.
+    truth: Callable[[Path, str, Row], Truth | None]
+    variation: Variation = Variation()
+    limits: tuple[str, ...] = ()
+
+    def examples(self, data: Path, split: str) -> list[Example]:
+        """All examples of a split, in the order of the index files.
+
+        Parameters
+        ----------
+        data
+            Folder that holds the data sets.
+        split
+            train, val or test.
+
+        Raises
+        ------
+        MissingData
+            A set is not there, or no row of it is for this task.
+        """
+        found = [example for name in self.data for example in self._of_set(data / name, name, split)]
+        if not found:
+            raise MissingData(f"no picture in {', '.join(self.data)} is for '{self.name}' in the split '{split}'")
+        return found
+
+    def _of_set(self, folder: Path, name: str, split: str) -> list[Example]:
+        found = []
+        for row in rows(folder, split):
+            truth = self.truth(folder, name, row)
+            if truth is None:
+                continue
+            found.append(
+                Example(
+                    name=f"{name}/{row['id']}",
+                    picture=read_gray(folder / row["image"]),
+                    truth=truth,
+                    patient=f"{name}/{row['patient_id']}",
+                    mm_per_pixel=float(row["pixel_spacing_mm"]) if row.get("pixel_spacing_mm") else None,
+                )
+            )
+        return found
