@@ -46,7 +46,7 @@ def look(network: PretrainNetwork, pictures: Sequence[Picture], size: int, devic
             difficulty, answers = network.difficulty(whole), network.viewed(image, whole)
             hidden = hide_all(difficulty, HIDDEN, 0.0, [[SEED, at + i] for i in range(len(some))])
             drawn = network.drawn(network.maps(image, hidden))
-        errors.append(len(some) * float(reconstruction_loss(patch_errors(drawn, image[:, 0], network.block), hidden)))
+        errors.append(len(some) * float(reconstruction_loss(patch_errors(drawn, image[:, 0], network.patches), hidden)))
         right += _right(answers["region"], answers["organ"], network.view.organs, some)
         if at < SHOWN:
             rows += _rows(image[:, 0], drawn, hidden, difficulty)

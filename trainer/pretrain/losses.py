@@ -20,9 +20,9 @@ FAR = (
 )  # a logit that takes no part; finite, because bfloat16 has no room for more and infinity times 0 is no number
 
 
-def patch_errors(drawn: Tensor, gray: Tensor, block: int) -> Tensor:
-    """Mean absolute error of each patch: pictures (batch, S, S) to (batch, S / block, S / block)."""
-    return patch_means((drawn - gray).abs(), block)
+def patch_errors(drawn: Tensor, gray: Tensor, patches: int) -> Tensor:
+    """Mean absolute error of each patch: pictures (batch, S, S) to (batch, patches, patches)."""
+    return patch_means((drawn - gray).abs(), patches)
 
 
 def reconstruction_loss(errors: Tensor, hidden: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class PretrainNetwork(nn.Module):
     def __init__(self, recipe: PretrainRecipe, settings: ViewSettings) -> None:
         super().__init__()
         self.encoder = create_encoder(recipe.encoder)
-        self.block, self.checkpointing = recipe.block, recipe.checkpointing
+        self.patches, self.checkpointing = recipe.patches, recipe.checkpointing
         channels = self.encoder.config.channels
         self.mask_token = nn.Parameter(torch.randn(1, channels[0], 1, 1) * 0.02)
         self.pyramid = Pyramid(channels, DRAWN_FROM, WIDTH)
@@ -52,9 +52,9 @@ class PretrainNetwork(nn.Module):
         Parameters
         ----------
         image
-            (batch, 3, S, S), normalised; S is a multiple of the block and of 32.
+            (batch, 3, S, S), normalised; S as a recipe may have it.
         hidden
-            bool, (batch, n, n) with n = S / block; None: all is seen.
+            bool, (batch, n, n) with n patches along an edge; None: all is seen.
         """
         x = self.encoder.patch_embed(image)
         if hidden is not None:
@@ -79,7 +79,7 @@ class PretrainNetwork(nn.Module):
 
         It watches the encoder and does not lead it: nothing flows back into the maps.
         """
-        return patch_means(self.difficult(maps[DIFFICULTY_FROM].detach())[:, 0].float(), self.block // 16)
+        return patch_means(self.difficult(maps[DIFFICULTY_FROM].detach())[:, 0].float(), self.patches)
 
     def projected(self, maps: Sequence[Tensor], where: Tensor | None = None) -> Tensor:
         """The structure that a picture shows, as a direction: (batch, PROJECTED), of length 1, float32.
@@ -98,9 +98,9 @@ class PretrainNetwork(nn.Module):
         return answers
 
 
-def patch_means(values: Tensor, edge: int) -> Tensor:
-    """Means of (batch, H, W) over patches of `edge` x `edge`: (batch, H / edge, W / edge)."""
-    return F.avg_pool2d(values[:, None], edge)[:, 0] if edge > 1 else values
+def patch_means(values: Tensor, patches: int) -> Tensor:
+    """Means of (batch, S, S) over patches, so many along an edge: (batch, patches, patches)."""
+    return F.adaptive_avg_pool2d(values[:, None], patches)[:, 0]
 
 
 def _spread(patches: Tensor, level: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ class PretrainRecipe:
     """One pretraining of one encoder; of every picture two views are shown."""
 
     encoder: str = "echocare_tiny"
-    steps: int = 6000  # of the optimizer
+    steps: int = 2400  # of the optimizer
     seed: int = 0
     batch: int = 16  # pictures of a step, over all processes
     pieces: int = 1  # gradient accumulation: a process passes its share of a batch in so many pieces
@@ -33,9 +33,9 @@ class PretrainRecipe:
     warmup: float = 0.05  # share of the steps
     decay: float = 0.05
     ema: float = 0.996  # what the averaged network keeps of itself in a step
-    sizes: tuple[tuple[float, int], ...] = ((0.6, 128), (1.0, 192))  # share of the steps, then edge, px
+    sizes: tuple[tuple[float, int], ...] = ((0.8, 96), (1.0, 192))  # share of the steps, then edge, px
     strength: float = 1.0  # of the variation of pictures, 0 to 1
-    block: int = 32  # edge of a patch that is hidden whole, px
+    patches: int = 6  # along an edge, each hidden or seen whole: at 192 px they are 32 px wide, as in SimMIM
     hidden: tuple[float, float] = (0.4, 0.6)  # share of the patches that is hidden, at first and at last
     hardest: float = 0.5  # share of the hidden patches that are the hardest ones, at last; at first none
     reconstruction_weight: float = 1.0
@@ -115,10 +115,9 @@ def check(recipe: PretrainRecipe, processes: int = 1) -> None:
         faults.append(f"encoder is one of {', '.join(sorted(CONFIGS))}")
     if recipe.batch % (processes * recipe.pieces):
         faults.append(f"batch {recipe.batch} does not divide into {processes} processes x {recipe.pieces} pieces")
-    if recipe.block % FINE:
-        faults.append(f"block is a multiple of {FINE}")
-    elif any(size % math.lcm(recipe.block, COARSEST) for _, size in recipe.sizes):
-        faults.append(f"each of sizes is a multiple of {math.lcm(recipe.block, COARSEST)}, of block {recipe.block}")
+    step = math.lcm(FINE * max(2, recipe.patches), COARSEST)
+    if recipe.patches < 2 or any(size < step or size % step for _, size in recipe.sizes):
+        faults.append(f"patches is at least 2, and with {recipe.patches} each of sizes a multiple of {step} px")
     if not recipe.sizes or recipe.sizes[-1][0] != 1.0:
         faults.append("the last of sizes is for the share 1.0 of the steps")
     if not all(0 < share < 1 for share in recipe.hidden) or not 0 <= recipe.hardest <= 1:

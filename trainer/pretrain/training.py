@@ -72,7 +72,7 @@ class Pretrainer:
     BadRecipe
         The recipe cannot run in so many processes.
     WrongCheckpoint
-        The folder's checkpoint is of another recipe, other pictures or another start.
+        The folder's checkpoint is of another recipe, other pictures or another start, or not all processes see it.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Pretrainer:
         self.optimizer = torch.optim.AdamW(_groups(self.network, recipe.decay), lr=recipe.rate)
         self.done, self.seconds = 0, 0.0
         self._restore()
+        _agree(self.done, device)
 
     def run(self) -> Iterator[Step]:
         """Train the steps that are left; a step is in the checkpoint when `save` was called after it."""
@@ -159,7 +160,7 @@ class Pretrainer:
             drawn, difficulty = self.network.drawn(maps), self.network.difficulty(maps)
             queries = _by_view(self.network.projected(maps, places))
             answers = self.network.viewed(image, maps)
-        errors = patch_errors(drawn, image[:, 0], recipe.block)
+        errors = patch_errors(drawn, image[:, 0], recipe.patches)
         own = torch.tensor([batch.slots[int(i)] for i in piece])
         kin = batch.kin[own].to(device)
         contrast = torch.stack(
@@ -219,6 +220,16 @@ class Pretrainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.done, self.seconds = state["done"], state["seconds"]
         log.info("pretraining taken up again", extra={"action": "resume", "step": self.done})
+
+
+def _agree(done: int, device: Device) -> None:
+    """Stop before processes wait for each other for ever; raises WrongCheckpoint."""
+    if parallel.count() == 1:
+        return
+    ends = torch.tensor([done, -done], device=device.torch_device)
+    dist.all_reduce(ends, dist.ReduceOp.MAX)
+    if int(ends[0]) != -int(ends[1]):
+        raise WrongCheckpoint("not all processes see the same checkpoint: --out must be a folder that they share")
 
 
 def _by_view(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from trainer.pretrain.pictures import Picture
 from trainer.pretrain.recipe import PretrainRecipe
 
 SMALL = PretrainRecipe(
-    steps=4, batch=4, sizes=((1.0, 64),), block=16, phantoms=0, precision="float32", warmup=0.01, ema=0.9
+    steps=4, batch=4, sizes=((1.0, 64),), patches=4, phantoms=0, precision="float32", warmup=0.01, ema=0.9
 )
 ORGANS = ("liver", "heart", "breast", "thyroid")
 

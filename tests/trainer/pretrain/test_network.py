@@ -77,7 +77,7 @@ def test_difficulty__learned__leaves_the_encoder_alone(image):
 def test_reconstruction_loss__wrong_where_nothing_is_hidden__costs_nothing():
     drawn, gray = torch.zeros(1, 64, 64), torch.zeros(1, 64, 64)
     drawn[0, :16, :16] = 1.0
-    errors = patch_errors(drawn, gray, 16)
+    errors = patch_errors(drawn, gray, 4)
     assert reconstruction_loss(errors, places((2, 2))).item() == 0
     assert reconstruction_loss(errors, places((0, 0), (2, 2))).item() == pytest.approx(0.5)
 
