@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -55,23 +56,23 @@ class Batches(Dataset[Batch]):
         whole = [self.pictures[i] for i in drawn(self.chance, recipe.batch, recipe.seed, step)]
         slots = tuple(range(recipe.batch))[self.rank :: self.processes]
         labels = [numbers_of(whole[slot].shown) for slot in slots]
+        squares = [Sample(image=whole[slot].square(), painted=None, mask=None, task=None) for slot in slots]
         return Batch(
             step=step,
             slots=slots,
-            views=torch.from_numpy(
-                np.stack([np.stack([self._view(whole[slot], step, slot, n) for slot in slots]) for n in range(VIEWS)])
-            ),
+            views=torch.from_numpy(np.stack([self._varied(squares, step, slots, n) for n in range(VIEWS)])),
             regions=torch.tensor([region for region, _ in labels]),
             organs=torch.tensor([organ for _, organ in labels]),
             kin=_kin([picture.patient for picture in whole]),
         )
 
-    def _view(self, picture: Picture, step: int, slot: int, number: int) -> np.ndarray[tuple[int, int], np.dtype]:
-        sample = Sample(image=picture.square(), painted=None, mask=None, task=None)
-        rng = np.random.default_rng([self.recipe.seed, step, 1 + slot, number])
-        return vary(sample, self.recipe.size(step), rng, self.recipe.strength)[0]
+    def _varied(self, squares: Sequence[Sample], step: int, slots: Sequence[int], number: int) -> NDArray[np.float32]:
+        """One view of each picture, (pictures, S, S), 0 to 255."""
+        size, strength, seed = self.recipe.size(step), self.recipe.strength, self.recipe.seed
+        rngs = [np.random.default_rng([seed, step, 1 + slot, number]) for slot in slots]
+        return np.stack([vary(square, size, rng, strength)[0] for square, rng in zip(squares, rngs, strict=True)])
 
 
 def _kin(patients: Sequence[str]) -> Tensor:
-    same = torch.tensor([[a == b for b in patients] for a in patients])
-    return same & ~torch.eye(len(patients), dtype=torch.bool)
+    numbers = torch.from_numpy(np.unique(patients, return_inverse=True)[1])
+    return (numbers[:, None] == numbers[None, :]) & ~torch.eye(len(patients), dtype=torch.bool)

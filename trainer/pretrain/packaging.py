@@ -45,10 +45,17 @@ def write(trainer: Pretrainer, pictures: Sequence[Picture], start: EncoderPackag
     about = About(
         title=f"Ultrasound encoder {recipe.encoder}, pretrained",
         data=(*data_sets(pictures), *(_earlier(start) if start is not None else ())),
-        origin="echocare-train pretrain --data DIR",
+        origin=_command(pictures, start),
         notes=" ".join(notes),
     )
     return write_encoder(stored(trainer.averaged.encoder, torch.float16), recipe.encoder, about, into / ENCODERS)
+
+
+def _command(pictures: Sequence[Picture], start: EncoderPackage | None) -> str:
+    """Without the names of folders, which say nothing elsewhere."""
+    permissive = all(data.use == "permissive" for data in data_sets(pictures))
+    words = "echocare-train pretrain --data DIR" + (" --use permissive" if permissive else "")
+    return words if start is None else f"{words} --initial {start.path.name}"
 
 
 def data_sets(pictures: Sequence[Picture]) -> tuple[DataSet, ...]:

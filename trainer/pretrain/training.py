@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -131,7 +132,7 @@ class Pretrainer:
                 totals[name] = totals.get(name, 0.0) + float(loss.detach()) / recipe.pieces
         parallel.average_gradients(self.network.parameters())
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM))
-        if norm != norm or norm == float("inf"):
+        if not math.isfinite(norm):
             raise Diverged(f"the gradient of step {batch.step} is no number: lower `rate`, or use precision float32")
         self.optimizer.step()
         self._average()

@@ -82,6 +82,7 @@ def test_pretrain__permissive_only__learns_from_no_other_set(data, tmp_path):
     assert done.exit_code == 0, done.output
     assert package(tmp_path / "out").use == "permissive"
     assert [d.name for d in package(tmp_path / "out").card.data] == ["free"]
+    assert "--use permissive" in package(tmp_path / "out").card.origin
 
 
 def test_pretrain__permissive_from_an_encoder_that_is_not__refused(data, tmp_path):
