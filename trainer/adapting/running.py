@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.packages.encoders import EncoderPackage, find_encoders, load_encoder
 from models.packages.folders import folders_in
-from models.packages.package import BUNDLED
+from models.packages.package import BUNDLED, load_package
 from trainer.adapting.loop import Adaptation, Progress, silent
 from trainer.adapting.packing import Packed, note_baseline, pack
 from trainer.adapting.plan import Method, Plan
@@ -97,7 +97,7 @@ def adapt(
     if (own / "card.yaml").is_file() and (baseline / "card.yaml").is_file():
         note_baseline(own, baseline, spec)
     report = folder / REPORT
-    report.write_text(page(packed.package.card, packed.results, packed.cases), encoding="utf-8")
+    report.write_text(page(load_package(into).card, packed.results, packed.cases), encoding="utf-8")
     return packed, report
 
 

@@ -131,7 +131,7 @@ def test_card__after_packing__names_licence_seed_split_and_how_often_nonsense_wa
     assert inside.use == use_of_licence(inside.licence) == "permissive"
     assert card.training.seed == 3
     assert "patient" in card.training.split
-    assert card.silence[-1].n == 24
+    assert (card.silence[-1].data, card.silence[-1].n) == ("noise, text, shapes, empty frames", 6)
     assert "not measured" in card.baseline
 
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from models.packages.settings import Settings
-from tests.models.built import HEAD
 from tests.models.asking import code, settings_of
+from tests.models.built import HEAD
 from trainer.adapting.plan import Plan
 from trainer.data.cohort import read_gray
 from trainer.tasks.labels import binary_map
