@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -71,22 +73,33 @@ def cohort(  # noqa: PLR0913 - each is an option of the command
     device: Annotated[str | None, typer.Option(help="Part of maker, model, station or sending AE.")] = None,
     organ: Annotated[str | None, typer.Option(help="An organ of the catalogue.")] = None,
     region: Annotated[str | None, typer.Option(help="A region of the catalogue.")] = None,
+    corrected: Annotated[
+        bool, typer.Option("--corrected", help="Only images with outlines that people drew or mended.")
+    ] = False,
     key: Key = None,
     frames: Frames = 8,
     nothing_burned_in: Clean = False,
     licence: Licence = OWN,
 ) -> None:
-    """Gather a local cohort from the node's archive into an image folder, without anything that identifies."""
+    """Gather a local cohort from the node's archive into an image folder, without anything that identifies.
+
+    Outlines in segmentations that came back to the archive, drawn or mended by people, become masks.
+    """
     taking = Taking(frames=frames, trusted=nothing_burned_in, licence=licence)
     with _told_in_words("stopped; give the same command again"):
-        query = Query(since=_date(since), until=_date(until), device=device, organ=organ, region=region)
+        query = Query(
+            since=_date(since), until=_date(until), device=device, organ=organ, region=region, corrected=corrected
+        )
         with _bar("cohort") as progress:
             gathered = gather(archive, query, out, open_pseudonyms(_key(key, out)), taking, progress)
         _show(
             {"split": gathered.by_split, "organ": gathered.by_organ, "left_out": gathered.left_out},
             ("split", "organ", "left_out"),
         )
-        typer.echo(f"{gathered.pictures} pictures of {gathered.patients} patients in {out}")
+        typer.echo(
+            f"{gathered.pictures} pictures of {gathered.patients} patients in {out}; "
+            f"{gathered.with_outlines} with outlines that people drew or mended"
+        )
 
 
 def _key(key: Path | None, out: Path) -> Path:
@@ -99,8 +112,12 @@ def _date(moment: datetime | None) -> date | None:
 
 @contextmanager
 def _told_in_words(stopped: str) -> Iterator[None]:
+    # pydicom puts values of attributes into its warnings and its log.
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except KeyboardInterrupt:
         typer.echo(stopped, err=True)
         raise typer.Exit(130) from None

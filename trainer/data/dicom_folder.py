@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.datadict import keyword_for_tag
 
 from integration.pixels import PixelError, SourceImage, View, open_image
 from trainer.catalogue.headers import shown_by
+from trainer.data.corrections import Corrections
 from trainer.data.pictures import Item, LeftOut, Picture
 from trainer.data.screen import cut, why_not
 from trainer.data.splitting import split_of
@@ -56,14 +58,23 @@ class DicomFolder:
     """All ultrasound images below a folder."""
 
     def __init__(
-        self, folder: Path, name: str, taking: Taking, wanted: Callable[[Dataset], bool] = lambda header: True
+        self,
+        folder: Path,
+        name: str,
+        taking: Taking,
+        wanted: Callable[[Dataset], bool] = lambda header: True,
+        corrections: Corrections | None = None,
     ) -> None:
-        """`wanted` says by its header whether an image is taken; what it refuses is no item and not counted."""
+        """`wanted` says by its header whether an image is taken; what it refuses is no item and not counted.
+
+        Frames that `corrections` has outlines of are taken besides those evenly apart, and get masks.
+        """
         inside = folder / INSTANCES
         self._folder = inside if inside.is_dir() else folder
         self._name = name
         self._taking = taking
         self._wanted = wanted
+        self._corrections = corrections or Corrections()
 
     @property
     def name(self) -> str:
@@ -98,18 +109,34 @@ class DicomFolder:
                 if reason is not None:
                     yield LeftOut(reason=reason)
                     continue
-                for frame in evenly(image.number_of_frames, self._taking.frames):
+                for frame in self._frames(image):
                     yield self._picture(image, frame, number, view)
         except PixelError as fault:
             yield LeftOut(reason=fault.code)
+
+    def _frames(self, image: SourceImage) -> list[int]:
+        corrected = self._corrections.frames_of(image.sop_instance_uid)
+        there = {frame for frame in corrected if frame <= image.number_of_frames}
+        return sorted(there.union(evenly(image.number_of_frames, self._taking.frames)))
+
+    def _mask(self, image: SourceImage, frame: int, view: View) -> NDArray[np.uint8] | None:
+        """The outlines on a view; None where there are none on it."""
+        whole = self._corrections.mask(image.sop_instance_uid, frame, (image.rows, image.columns))
+        if whole is None:
+            return None
+        inside = whole[view.top : view.bottom + 1, view.left : view.right + 1]
+        return np.ascontiguousarray(inside) if inside.any() else None
 
     def _picture(self, image: SourceImage, frame: int, number: int, view: View) -> Picture | LeftOut:
         kept = cut(image, image.frame(frame), view)
         if isinstance(kept, str):
             return LeftOut(reason=kept, frame=frame)
         pixels, change = kept
+        mask = self._mask(image, frame, view)
         return Picture(
             image=pixels,
+            mask=mask,
+            structures={} if mask is None else {value: name for name, value in self._corrections.values.items()},
             shown=shown_by(image.header),
             licence=self._taking.licence,
             frame=frame,

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 
+from trainer.data.corrections import read_corrections
 from trainer.data.dicom_folder import DicomFolder, Taking
 from trainer.data.errors import OtherShards
 from trainer.data.pictures import Item, LeftOut, Picture
@@ -21,8 +22,12 @@ from trainer.data.query import Query
 from trainer.data.tars import sync_folder
 from trainer.errors import MissingData
 
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
 COLUMNS: Final = (
-    "id", "patient_id", "split", "image", "mask", "region", "organ", "frame", "device", "pixel_spacing_mm", "licence",
+    "id", "patient_id", "split", "image", "mask", "structures", "region", "organ", "frame", "device",
+    "pixel_spacing_mm", "licence",
 )  # fmt: skip
 SQUARE: Final = 0.01  # sides of a pixel that differ by less, by share, are one spacing
 
@@ -33,6 +38,7 @@ class Gathered:
 
     pictures: int
     patients: int
+    with_outlines: int  # pictures with a mask that somebody drew or mended
     by_split: dict[str, int]
     by_organ: dict[str, int]
     left_out: dict[str, int]  # of the images that were asked for and of files that are none, by reason
@@ -48,6 +54,8 @@ def gather(
 ) -> Gathered:
     """Write the pictures that a query asks for, `index.csv` last and `cohort.json` with the query beside it.
 
+    Outlines that people drew or mended, in segmentations that came back to the archive, become masks.
+
     Raises
     ------
     MissingData
@@ -59,11 +67,18 @@ def gather(
         raise MissingData(f"{archive} is no folder: --archive must name the node's archive or a folder of DICOM files")
     if (out / "index.csv").exists():
         raise OtherShards(f"{out} holds a cohort already: name an empty folder with --out")
-    source = DicomFolder(archive, "cohort", taking, query.wants)
+    corrections = read_corrections(archive)
+
+    def wanted(header: Dataset) -> bool:
+        outlined = corrections.frames_of(str(header.get("SOPInstanceUID", "")))
+        return query.wants(header) and (bool(outlined) or not query.corrected)
+
+    source = DicomFolder(archive, "cohort", taking, wanted, corrections)
     found = list(source.items())
     items = [each for each in found if isinstance(each, Item)]
-    left_out = Counter(each.reason for each in found if isinstance(each, LeftOut))
-    (out / "images").mkdir(parents=True, exist_ok=True)
+    left_out = Counter(each.reason for each in found if isinstance(each, LeftOut)) + Counter(corrections.left_out)
+    for folder in ("images", "masks"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, str]] = []
     for done, item in enumerate(items, 1):
         for picture in source.pictures(item):
@@ -77,6 +92,7 @@ def gather(
     result = Gathered(
         pictures=len(rows),
         patients=len({row["patient_id"] for row in rows}),
+        with_outlines=sum(row["mask"] != "" for row in rows),
         by_split=dict(Counter(row["split"] for row in rows)),
         by_organ=dict(Counter(row["organ"] or row["region"] or "not known" for row in rows)),
         left_out=dict(left_out),
@@ -89,14 +105,17 @@ def gather(
 
 def _write(out: Path, item: Item, picture: Picture, pseudonyms: Pseudonyms) -> dict[str, str]:
     name = f"{pseudonyms.of('item', item.name)}-{picture.frame:05d}-{picture.view}"
-    target = out / "images" / f"{name}.png"
-    target.write_bytes(bytes(cv2.imencode(".png", picture.image)[1]))
+    image, mask = f"images/{name}.png", f"masks/{name}.png" if picture.mask is not None else ""
+    (out / image).write_bytes(bytes(cv2.imencode(".png", picture.image)[1]))
+    if picture.mask is not None:
+        (out / mask).write_bytes(bytes(cv2.imencode(".png", picture.mask)[1]))
     return {
         "id": name,
         "patient_id": pseudonyms.of("patient", item.patient),
         "split": item.split,
-        "image": f"images/{target.name}",
-        "mask": "",
+        "image": image,
+        "mask": mask,
+        "structures": json.dumps({str(value): word for value, word in picture.structures.items()}) if mask else "",
         "region": picture.shown.region,
         "organ": picture.shown.organ,
         "frame": str(picture.frame),

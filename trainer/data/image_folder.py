@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -19,8 +20,8 @@ from trainer.errors import MissingData, TrainerError
 
 NEEDED: Final = ("id", "patient_id", "image")
 SHARED: Final = frozenset(
-    {"id", "patient_id", "split", "image", "mask", "region", "organ", "device", "pixel_spacing_mm", "licence"}
-)
+    ("id", "patient_id", "split", "image", "mask", "structures", "region", "organ", "frame", "device")
+) | {"pixel_spacing_mm", "licence"}
 BRIGHT_LINES: Final = frozenset({"fetus"})  # regions whose own structures are bright thin lines, as graphics are
 BRIGHT_ORGANS: Final = frozenset({"lung", "pleura"})
 
@@ -81,8 +82,8 @@ class ImageFolder:
         except TrainerError as fault:
             # The message may hold a path, and a path may hold a name.
             yield LeftOut(reason=f"{fault.code}: a picture or its mask cannot be read, or its words are not known")
-        except ValueError:
-            yield LeftOut(reason="index.bad-number: a cell that should hold a number does not")
+        except (ValueError, AttributeError):
+            yield LeftOut(reason="index.bad-cell: a number or the structures of a row cannot be read")
 
     def _picture(self, row: Row) -> Picture:
         source = read_gray(self._folder / row["image"])
@@ -94,7 +95,7 @@ class ImageFolder:
             image=image,
             mask=self._mask(row, source.shape),
             shown=shown,
-            structures={value: each.name for value, each in self._data_set.structures.items()},
+            structures=self._structures(row),
             labels={name: row[name] for name in self._data_set.labels if row.get(name)},
             device=row.get("device", ""),
             mm_per_pixel=(spacing, spacing) if spacing > 0 else None,
@@ -102,6 +103,12 @@ class ImageFolder:
             change=Change(painted_px=int((image != source).sum())),
             removed=tuple(sorted(set(row) - SHARED - set(self._data_set.labels))),
         )
+
+    def _structures(self, row: Row) -> dict[int, str]:
+        """By the catalogue, or as a local cohort writes them: {"1": "Thyroid nodule"}."""
+        if self._data_set.structures or not row.get("structures"):
+            return {value: each.name for value, each in self._data_set.structures.items()}
+        return {int(value): str(name) for value, name in json.loads(row["structures"]).items()}
 
     def _mask(self, row: Row, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
         if not row.get("mask"):

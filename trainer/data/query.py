@@ -25,6 +25,7 @@ class Query:
     device: str | None = None  # part of maker, model, station name or sending AE, whatever its case
     organ: str | None = None  # an organ of the catalogue
     region: str | None = None  # a region of the catalogue
+    corrected: bool = False  # only images on which somebody outlined something; not answered by a header
 
     def __post_init__(self) -> None:
         """Check the words against the catalogue.

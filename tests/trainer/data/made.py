@@ -7,7 +7,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from integration.phantom import Identity, breast_mass, write_cine, write_still
 
@@ -67,3 +69,38 @@ def image_folder(folder: Path, pictures: dict[str, np.ndarray], **columns: dict[
             cells = {column: values.get(name, "") for column, values in columns.items()}
             writer.writerow({"id": name, "patient_id": f"p-{name}", "image": f"images/{name}.png", **cells})
     return folder
+
+
+def segmentation(
+    path: Path, image: Path, outlines: dict[int, np.ndarray], *, by: str = "MANUAL", at: str = "101500", kind="BINARY"
+) -> Path:
+    """A segmentation of one structure, "Nodule", on frames of an image, as a viewer would send it back."""
+    source = dcmread(image, stop_before_pixels=True)
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.SOPClassUID, ds.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.66.4", generate_uid(entropy_srcs=[str(path)])
+    ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = source.StudyInstanceUID, generate_uid(entropy_srcs=[str(path), "s"])
+    ds.Modality, ds.ContentDate, ds.ContentTime, ds.SegmentationType = "SEG", "20260501", at, kind
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 1, 1, 0
+    ds.Rows, ds.Columns = next(iter(outlines.values())).shape
+    segment, name = Dataset(), Dataset()
+    name.CodeValue, name.CodingSchemeDesignator, name.CodeMeaning = "27925004", "SCT", "Nodule"
+    segment.SegmentNumber, segment.SegmentLabel, segment.SegmentAlgorithmType = 1, "ZZNAME's lump", by
+    segment.SegmentedPropertyTypeCodeSequence = [name]
+    ds.SegmentSequence, ds.PerFrameFunctionalGroupsSequence = [segment], []
+    for frame in outlines:
+        groups, derivation, origin, number = Dataset(), Dataset(), Dataset(), Dataset()
+        origin.ReferencedSOPClassUID, origin.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
+        origin.ReferencedFrameNumber = frame
+        derivation.SourceImageSequence, number.ReferencedSegmentNumber = [origin], 1
+        groups.DerivationImageSequence, groups.SegmentIdentificationSequence = [derivation], [number]
+        ds.PerFrameFunctionalGroupsSequence.append(groups)
+    ds.NumberOfFrames = len(outlines)
+    bits = np.packbits(np.concatenate([each.ravel() for each in outlines.values()]), bitorder="little").tobytes()
+    ds.PixelData = bits + b"\0" * (len(bits) % 2)
+    ds["PixelData"].VR = "OB"
+    ds.save_as(path, enforce_file_format=True)
+    return path
