@@ -15,7 +15,7 @@ from models.engine.metrics import Counters, EngineMetrics
 from models.engine.options import EngineOptions, Priority
 from models.engine.request import Request
 from models.engine.resident import ResidentModels
-from models.engine.serving import Server
+from models.engine.serving import Server, Threads
 from models.engine.waiting import Waiting, WaitingRoom
 from models.errors import EngineClosed, PackageHung
 
@@ -46,6 +46,8 @@ class Core:
         self._most = 1 if device.is_cpu else options.max_batch  # on a CPU, company gains nothing
         self._room: WaitingRoom[Request] = WaitingRoom(options.aging_s)
         self._counters = Counters()
+        chosen = options.threads
+        self._threads = Threads(small=chosen or 1, large=chosen or torch.get_num_threads())
         self._hung: set[str] = set()  # package digests
         self._changed = threading.Condition()
         self._closed = False
@@ -96,7 +98,7 @@ class Core:
     def _new_server(self) -> Server:
         resident = ResidentModels(self._device, self._options.pinned, self._adapted, self._counters)
         features = FeatureCache(self._options.feature_bytes)
-        return Server(self._device, self._most, resident, features, self._counters)
+        return Server(self._device, self._most, resident, features, self._counters, self._threads)
 
     def _new_thread(self) -> threading.Thread:
         thread = threading.Thread(target=self._serve, args=(self._server,), name="engine", daemon=True)
@@ -104,8 +106,6 @@ class Core:
         return thread
 
     def _serve(self, server: Server) -> None:
-        if self._options.threads is not None:
-            torch.set_num_threads(self._options.threads)
         while (batch := self._next(server)) is not None:
             start = time.monotonic()
             server.serve([each.item for each in batch])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.engine.core import Core
 from models.engine.device import choose
+from models.engine.hands import Hands
 from models.engine.metrics import EngineMetrics
 from models.engine.options import EngineOptions, Priority, never, unheard
 from models.engine.request import Request
@@ -52,6 +54,7 @@ class Engine:
         self._by_name = {package.identity.task: package for package in packages}
         self._by_digest = {package.identity.digest: package for package in packages}
         self._device = choose(self.options.device, self.options.precision, self.options.memory_bytes)
+        self._hands = Hands(max(1, (os.cpu_count() or 1) - 1))  # one core is left for the passes
         adapted = frozenset(p.encoder.digest for p in self._by_digest.values() if p.card.adapter is not None)
         self._core = Core(self._device, self.options, adapted)
 
@@ -157,10 +160,10 @@ class Engine:
             for given in self._taken(frames, cancelled):
                 window.append(self._sent(given, package, priority))
                 if len(window) >= self._ahead:
-                    done += self._read(window.popleft(), reader, cancelled)
+                    done += self._read(window.popleft(), reader, priority, cancelled)
                     progress(done)
             while window:
-                done += self._read(window.popleft(), reader, cancelled)
+                done += self._read(window.popleft(), reader, priority, cancelled)
                 progress(done)
         finally:
             for coming in window:
@@ -194,7 +197,8 @@ class Engine:
             yield given
 
     def _sent(self, given: FrameInput, package: TaskPackage, priority: Priority) -> Coming:
-        square, place = square_of(given, package.card.input.size)
+        with self._hands.held(priority):
+            square, place = square_of(given, package.card.input.size)
         return Coming(given=given, square=square, place=place, future=self._asked(package, square, priority))
 
     def _asked(self, package: TaskPackage, square: NDArray[np.uint8], priority: Priority) -> Future[Raw]:
@@ -202,10 +206,11 @@ class Engine:
         self._core.submit(request, priority)
         return request.future
 
-    def _read(self, coming: Coming, reader: Reader, cancelled: Callable[[], bool]) -> int:
+    def _read(self, coming: Coming, reader: Reader, priority: Priority, cancelled: Callable[[], bool]) -> int:
         raw = _answer(coming.future, cancelled)
         pixels = coming.given.pixels if getattr(reader, "wants_pixels", False) else None
-        reader.see(Seen(frame=coming.given.frame, square=coming.square, place=coming.place, raw=raw, pixels=pixels))
+        with self._hands.held(priority):
+            reader.see(Seen(frame=coming.given.frame, square=coming.square, place=coming.place, raw=raw, pixels=pixels))
         return 1
 
     def _looks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
 
@@ -20,7 +21,16 @@ from models.readers.reader import Raw
 
 Given = TypeVar("Given")
 Got = TypeVar("Got")
+SMALL_ENCODER = 20_000_000  # numbers: below it, handing work to a second core takes as long as the work
 FAULTS = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError, OSError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threads:
+    """CPU threads of a pass, by the size of the encoder: never by what was measured, the last digits depend on it."""
+
+    small: int
+    large: int
 
 
 class Server:
@@ -30,15 +40,24 @@ class Server:
     ----------
     most
         Requests in a pass.
+    threads
+        CPU threads of a pass.
     """
 
     def __init__(
-        self, device: Device, most: int, resident: ResidentModels, features: FeatureCache, counters: Counters
+        self,
+        device: Device,
+        most: int,
+        resident: ResidentModels,
+        features: FeatureCache,
+        counters: Counters,
+        threads: Threads,
     ) -> None:
         self.resident = resident
         self.features = features
         self._device = device
         self._most = most
+        self._threads = threads
         self._counters = counters
         self._fits: dict[Hashable, int] = {}  # largest batch of a lane that did not run out of memory
 
@@ -96,11 +115,17 @@ class Server:
         ready = [request for request in asked if request.package.identity.digest in able]
         if not ready:
             return
+        self._set_threads(able[ready[0].package.identity.digest])
         maps = self._maps(ready, able)
         ready = sorted(ready, key=lambda request: request.package.identity.digest)
         for digest, group in groupby(ready, key=lambda request: request.package.identity.digest):
             mine = list(group)
             self._alone(mine, lambda m=mine, d=digest: self._answer(m, able[d], maps))  # type: ignore[misc]
+
+    def _set_threads(self, networks: Networks) -> None:
+        if self._device.is_cpu:
+            size = sum(each.numel() for each in (*networks.encoder.parameters(), *networks.encoder.buffers()))
+            torch.set_num_threads(self._threads.small if size < SMALL_ENCODER else self._threads.large)
 
     def _networks(self, request: Request) -> Networks:
         with self._counters.stage("load"):

@@ -145,7 +145,7 @@ class Models(Section):
     aging_s: Seconds = Field(default=30, description="Seconds of waiting in the engine that raise by one priority.")
     pass_limit_s: Seconds = Field(default=120, description="Seconds after which a pass of a package counts as hung.")
     threads: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="CPU threads of the engine; null: all."
+        default=None, description="CPU threads of a pass; null: one for small encoders, all for large ones."
     )
 
 
