@@ -23,7 +23,8 @@ from trainer.errors import MissingData, TrainerError, WrongCheckpoint
 from trainer.pretrain import packaging
 from trainer.pretrain.diary import Diary
 from trainer.pretrain.judging import look
-from trainer.pretrain.pictures import Picture, phantom_pictures, read_pictures
+from trainer.pretrain.pictures import Picture, phantom_pictures
+from trainer.pretrain.reading import read_pictures
 from trainer.pretrain.recipe import PretrainRecipe, read_pretrain_recipe
 from trainer.pretrain.training import Pretrainer, Step
 
@@ -34,7 +35,9 @@ STOPPED = 130  # exit status after Ctrl-C
 
 
 def pretrain(
-    data: Annotated[list[Path], typer.Option(envvar="ECHOCARE_DATA", help="Data set, or folder of data sets.")],
+    data: Annotated[
+        list[Path], typer.Option(envvar="ECHOCARE_DATA", help="Folder of a data set, of data sets, or of shards.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, metrics, pictures, package.")] = Path(
         "runs/pretrain"
     ),

@@ -17,7 +17,8 @@ from models.packages.encoders import load_encoder
 from models.packages.weights import check_encoder
 from tests.trainer.pretrain.made import SMALL, write_set
 from trainer.cli import app
-from trainer.pretrain.pictures import read_pictures
+from trainer.data.errors import BrokenShard
+from trainer.pretrain.reading import read_pictures
 from trainer.pretrain.recipe import PretrainRecipe, read_pretrain_recipe
 
 RECIPES = Path(command.__file__).parent / "recipes"
@@ -145,3 +146,20 @@ def test_read_pictures__index_without_split__the_rule_by_patient_gives_one(tmp_p
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("pretrain*.yaml")), ids=lambda path: path.stem)
 def test_recipes__of_the_repository__can_run(path):
     assert isinstance(read_pretrain_recipe(path), PretrainRecipe)
+
+
+def test_read_pictures__shards__the_same_pictures_as_from_the_folder_they_were_made_of(tmp_path):
+    folder = write_set(tmp_path / "own")
+    done = CliRunner().invoke(app, ["shards", str(folder), "--out", str(tmp_path / "shards"), "--alike-bits", "-1"])
+    assert done.exit_code == 0, done.output
+    plain, packed = (read_pictures([path], "train") for path in (folder, tmp_path / "shards"))
+    assert {p.shown.organ for p in packed} == {"liver"}
+    assert {p.licence for p in packed} == {"CC BY 4.0"}
+    assert sorted(p.square().tobytes() for p in packed) == sorted(p.square().tobytes() for p in plain)
+
+
+def test_read_pictures__shard_cut_off__says_which(tmp_path):
+    shard = tmp_path / "train-000000.tar"
+    shard.write_bytes(b"no tar" * 200)
+    with pytest.raises(BrokenShard, match="train-000000"):
+        read_pictures([tmp_path], "train")
