@@ -34,7 +34,7 @@ class StagePlan:
     squares: Tensor | None  # bool, (tokens of whole 2 x 2 squares, 1): False beyond an odd edge; None if nothing is
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)  # four stages of four sizes or batches
 def stage_plan(batch: int, height: int, width: int, window: int, device: torch.device) -> StagePlan:
     """The tables for maps of (batch, height, width)."""
     size, shift = windowing(height, width, window)

@@ -87,6 +87,15 @@ def test_prepared__weights_that_train__gives_maps_without_gradients(encoder):
     assert not any(level.requires_grad for level in prepared(encoder)(torch.randn(1, 3, 32, 32)))
 
 
+def test_prepared__first_pass_in_inference_mode__heads_can_learn_from_a_later_one(encoder):
+    x, form = torch.randn(1, 3, 40, 40), prepared(encoder)
+    with torch.inference_mode():
+        form(x)
+    head = nn.Conv2d(CONFIG.channels[-1], 1, 1)
+    head(form(x)[-1]).mean().backward()
+    assert head.weight.grad is not None
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_prepared__bfloat16__stays_close_to_float32(encoder, whole):
     x = torch.randn(2, 3, 64, 96)
