@@ -8,13 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from models.engine.device import choose
+from models.normalise import normalised
 from tests.trainer.pretrain.made import SMALL, on_cpu, pictures
 from trainer.errors import BadRecipe, WrongCheckpoint
 from trainer.pretrain.errors import Diverged
+from trainer.pretrain.losses import patch_errors
+from trainer.pretrain.masking import hide_all
+from trainer.pretrain.network import PretrainNetwork
+from trainer.pretrain.pictures import Picture
 from trainer.pretrain.recipe import read_pretrain_recipe
 from trainer.pretrain.training import Pretrainer
 
@@ -37,6 +44,25 @@ STILL = dataclasses.replace(SMALL, steps=2, view_weight=0.0)  # without dropout,
 
 def trainer(folder: Path, recipe=SMALL, **more) -> Pretrainer:
     return Pretrainer(recipe, pictures(), folder, on_cpu(), **more)
+
+
+def half_black(picture: Picture) -> Picture:
+    square = picture.square().copy()
+    square[:, :128] = 0
+    return dataclasses.replace(picture, source=square)
+
+
+def difficulty_and_errors(network: PretrainNetwork, shown: list[Picture]) -> np.ndarray:
+    """What is said of each patch of a whole picture, and how far off it is drawn when hidden: (2, patches)."""
+    image = normalised(torch.from_numpy(np.stack([cv2.resize(picture.square(), (64, 64)) for picture in shown])))
+    said = network.difficulty(network.maps(image))
+    errors, times = torch.zeros_like(said), torch.zeros_like(said)
+    for turn in range(6):
+        hidden = hide_all(said, 0.5, 0.0, [[turn, number] for number in range(len(shown))])
+        errors += hidden * patch_errors(network.drawn(network.maps(image, hidden)), image[:, 0], 4)
+        times += hidden
+    asked = times > 0
+    return torch.stack([said[asked], (errors / times)[asked]]).numpy()
 
 
 def weights(made: Pretrainer) -> torch.Tensor:
@@ -115,12 +141,17 @@ def test_two_processes__learn_what_one_would(tmp_path):
     assert far(weights(alone), weights(trainer(tmp_path / "two", STILL)), start) < 0.02
 
 
-def test_pretraining__on_few_pictures__draws_them_better_and_names_their_organs(tmp_path):
+def test_pretraining__on_pictures_half_black__draws_better_names_organs_and_knows_what_it_draws_badly(tmp_path):
+    shown = [half_black(picture) for picture in pictures()]
     recipe = dataclasses.replace(SMALL, steps=30, strength=0.2, rate=2e-3, view_weight=1.0)
-    steps = [step.values for step in trainer(tmp_path, recipe).run()]
+    made = Pretrainer(recipe, shown, tmp_path, on_cpu())
+    steps = [step.values for step in made.run()]
     for name in ("reconstruction", "view"):
         first, last = (sum(step[name] for step in part) for part in (steps[:3], steps[-3:]))
         assert last < 0.8 * first, name
+    with torch.no_grad():
+        said, true = difficulty_and_errors(made.averaged, shown)
+    assert np.corrcoef(said, true)[0, 1] > 0.3
 
 
 def test_pretraining__in_bfloat16__learns(tmp_path):
