@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = ("benchmarks.intake", "benchmarks.seg_write", "benchmarks.latency", "benchmarks.worker_memory")
+MODULES = tuple(
+    f"benchmarks.{name}" for name in ("intake", "seg_write", "latency", "worker_memory", "encoder", "engine")
+)
 
 
 def main() -> int:

@@ -4,8 +4,8 @@ python -m benchmarks.encoder [--rounds N] [--json]
 
 The peer runs in eager PyTorch, as it comes and with its own flash attention. In each round every side runs once and the
 machine's own matrix multiplication is measured beside them, so that a busy machine slows all alike; what counts is the
-best round of each. Their maps are compared in the same run. Then `echocare_tiny` with segmentation heads, one task and
-five.
+best round of each. Their maps are compared in the same run. Then `echocare_base` and `echocare_tiny` with segmentation
+heads, one task and five.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.encoder import BASE, EncoderConfig
+from models.encoder import BASE, TINY, EncoderConfig
 from models.encoder.factory import create_encoder
 from models.encoder.inference import prepared
 from models.heads import SegmentationHead
@@ -56,9 +56,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tiny:
-    """Tasks on one pass of the tiny encoder."""
+class Shared:
+    """Tasks on one pass of an encoder."""
 
+    encoder: str
     frames_per_s: float  # one task
     five_tasks: float  # time of five tasks over time of one
     encoder_ms: float
@@ -172,9 +173,9 @@ def give(theirs: Sequence[nn.Module], encoder: nn.Module, like: nn.Module) -> No
         network.to(example).load_state_dict(encoder.state_dict())
 
 
-def tiny_tasks(rounds: int) -> Tiny:
-    """The tiny encoder with one head and with five, on the CPU, a frame at a time."""
-    encoder = create_encoder("echocare_tiny").eval()
+def shared_tasks(name: str, rounds: int) -> Shared:
+    """An encoder with one head and with five, on the CPU, a frame at a time."""
+    encoder = create_encoder(name).eval()
     form = prepared(encoder)
     heads = [SegmentationHead(encoder.config.channels).eval() for _ in range(TASKS)]
     frame = torch.randn(1, 3, EDGE, EDGE)
@@ -191,7 +192,8 @@ def tiny_tasks(rounds: int) -> Tiny:
         "head": lambda: heads[0](frame, maps),
     }
     least = best(sides, rounds, frame.device)
-    return Tiny(
+    return Shared(
+        encoder=name,
         frames_per_s=1 / least["one"],
         five_tasks=least["five"] / least["one"],
         encoder_ms=1e3 * least["encoder"],
@@ -210,7 +212,7 @@ def cpu(field: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "unknown")
 
 
-def report(rows: Sequence[Row], tiny: Tiny, console: Console) -> bool:
+def report(rows: Sequence[Row], shared: Sequence[Shared], console: Console) -> bool:
     """Print the tables; whether every bar was reached."""
     table = Table(title=f"{BASE.name} beside MONAI's SwinTransformer (bar {FASTER} x, aim {AIM_FASTER} x)")
     for head in (
@@ -231,16 +233,16 @@ def report(rows: Sequence[Row], tiny: Tiny, console: Console) -> bool:
             f"{row.ratio:.2f} x", f"{row.share:.0%} of {row.gflops:.0f} GFLOP/s", f"{row.difference:.1e}",
         )  # fmt: skip
     console.print(table)
-    console.print(
-        f"echocare_tiny with a segmentation head: {tiny.frames_per_s:.1f} frames/s "
-        f"(bar {FRAMES_PER_S:.0f}, aim {AIM_FRAMES_PER_S:.0f}); "
-        f"encoder {tiny.encoder_ms:.1f} ms, head {tiny.head_ms:.1f} ms"
-    )
-    console.print(
-        f"{TASKS} segmentation tasks on one pass against one: {tiny.five_tasks:.2f} x "
-        f"(bar {DEARER} x, aim {AIM_DEARER} x)"
-    )
-    return all(row.ratio >= FASTER for row in rows) and tiny.frames_per_s >= FRAMES_PER_S and tiny.five_tasks <= DEARER
+    for each in shared:
+        console.print(
+            f"{each.encoder} with a segmentation head: {each.frames_per_s:.1f} frames/s "
+            f"(of echocare_tiny bar {FRAMES_PER_S:.0f}, aim {AIM_FRAMES_PER_S:.0f}); "
+            f"encoder {each.encoder_ms:.1f} ms, head {each.head_ms:.1f} ms; "
+            f"{TASKS} segmentation tasks on one pass against one: {each.five_tasks:.2f} x "
+            f"(bar {DEARER} x, aim {AIM_DEARER} x)"
+        )
+    quick = all(row.ratio >= FASTER for row in rows) and shared[-1].frames_per_s >= FRAMES_PER_S
+    return quick and all(each.five_tasks <= DEARER for each in shared)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -254,10 +256,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(f"{cpu('model name')}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f} at the start")
     with torch.inference_mode():
         rows = base_rows(options.rounds, console.print)
-        tiny = tiny_tasks(5 * options.rounds)
-    reached = report(rows, tiny, console)
+        shared = [shared_tasks(BASE.name, max(3, options.rounds // 2)), shared_tasks(TINY.name, 5 * options.rounds)]
+    reached = report(rows, shared, console)
     if options.json:
-        print(json.dumps({"base": [asdict(row) for row in rows], "tiny": asdict(tiny)}, indent=2))
+        print(
+            json.dumps({"base": [asdict(row) for row in rows], "shared": [asdict(each) for each in shared]}, indent=2)
+        )
     return 0 if reached else 1
 
 
