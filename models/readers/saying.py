@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from models.findings import Category, Code, Finding, Mask, Measure, NoFinding, Point, Quantity
 from models.geometry import diameters, outline_points, polygon
+from models.geometry.extents import extent
 from models.packages.settings import OutlineSettings, Question
+from models.readers.coordinates import as_points, to_frame
 from models.readers.judging import Reading, mask_in_frame
 
 OUTLINE_POINTS = 180  # a polygon of so many corners is 0.005 % shorter than its ellipse
@@ -134,24 +136,14 @@ def _geometric(
         code=code,
         site=settings.structure.site.to_code(),
         confidence=reading.confidence,
-        value=_extent(np.array(points), measure),
+        value=extent(np.array(points), measure),
         unit="px2" if measure is Measure.AREA else "px",
         measure=measure,
         points=points,
     )
 
 
-def _extent(points: NDArray[np.float64], measure: Measure) -> float:
-    following = np.roll(points, -1, axis=0)
-    if measure is Measure.AREA:
-        return float(abs(np.sum(points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1])) / 2)
-    steps = np.hypot(*(following - points).T)
-    return float(steps.sum() if measure is Measure.PERIMETER else steps[:-1].sum())
-
-
 def _in_frame(points: NDArray[np.float64], reading: Reading) -> tuple[Point, ...]:
     """Points of the square to the whole frame, held inside it."""
     place = reading.place
-    source = place.box.to_source(points) + np.array([place.view[0], place.view[1]])
-    inside = np.clip(source, [0.0, 0.0], [place.columns - 1.0, place.rows - 1.0])
-    return tuple((float(x), float(y)) for x, y in inside)
+    return as_points(np.clip(to_frame(points, place), [0.0, 0.0], [place.columns - 1.0, place.rows - 1.0]))
