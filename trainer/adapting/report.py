@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import cv2
 
-from models.packages.card import Card
+from models.packages.card import Card, Figure
 from trainer.adapting.case import Case
 from trainer.adapting.drawing import caption, drawn
 from trainer.evaluate import Result
@@ -23,8 +23,22 @@ STYLE = (
 )
 
 
-def page(card: Card, results: Sequence[Result], cases: Sequence[Case]) -> str:
-    """The report as one self-contained page, without scripts and without anything to fetch."""
+def page(card: Card, results: Sequence[Result], cases: Sequence[Case], beside: Sequence[Figure] = ()) -> str:
+    """The report as one self-contained page, without scripts and without anything to fetch.
+
+    Parameters
+    ----------
+    card
+        Of the package.
+    results
+        Its figures.
+    cases
+        What they are made from.
+    beside
+        Figures of the same network from scratch on the same pictures, for a column of their own; empty: no column.
+    """
+    baseline = {(each.name, each.data): f"{each.value:.4f} {each.unit}".strip() for each in beside}
+    head = ("data", "figure", "value", "95 % interval", "n", *(("from scratch",) if beside else ()))
     ranked = sorted(cases, key=lambda case: -case.goodness)
     middle = max(0, (len(ranked) - SHOWN) // 2)
     sorts = (
@@ -38,7 +52,7 @@ def page(card: Card, results: Sequence[Result], cases: Sequence[Case]) -> str:
         f"<h1>{html.escape(card.title)}</h1><p><b>{html.escape(card.status)}</b>. {html.escape(card.intended_use)}</p>",
         f"<p>Package <code>{card.digest()}</code>. Baseline: {html.escape(card.baseline)}</p>",
         "<h2>Figures</h2><p>95 % bootstrap intervals by patient.</p>",
-        _table(("data", "figure", "value", "95 % interval", "n"), (_row(result) for result in results)),
+        _table(head, (_row(result, baseline)[: len(head)] for result in results)),
         *(_section(title, chosen) for title, chosen in sorts),
         "<h2>Pictures that should not be answered</h2>",
         _table(
@@ -50,9 +64,10 @@ def page(card: Card, results: Sequence[Result], cases: Sequence[Case]) -> str:
     return "\n".join(parts)
 
 
-def _row(result: Result) -> tuple[str, ...]:
+def _row(result: Result, baseline: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
     band = "" if result.low is None or result.high is None else f"{result.low:.3f} to {result.high:.3f}"
-    return (result.data, result.name, f"{result.value:.4f} {result.unit}".strip(), band, str(result.n))
+    value, other = f"{result.value:.4f} {result.unit}".strip(), baseline.get((result.name, result.data), "")
+    return (result.data, result.name, value, band, str(result.n), other)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

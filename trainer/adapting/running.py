@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.packages.card import Figure
 from models.packages.encoders import EncoderPackage, find_encoders, load_encoder
 from models.packages.folders import folders_in
-from models.packages.package import BUNDLED, load_package
+from models.packages.package import BUNDLED, CARD, load_package
 from trainer.adapting.loop import Adaptation, Progress, silent
 from trainer.adapting.packing import Packed, note_baseline, pack
 from trainer.adapting.plan import Method, Plan
@@ -94,10 +95,12 @@ def adapt(
     own, baseline = order.out / PACKAGES / spec.name, order.out / BASELINES / spec.name
     into = baseline if order.baseline else own
     packed = pack(adaptation, start, order.data, into, order.command)
-    if (own / "card.yaml").is_file() and (baseline / "card.yaml").is_file():
+    beside: tuple[Figure, ...] = ()
+    if (own / CARD).is_file() and (baseline / CARD).is_file():
         note_baseline(own, baseline, spec)
+        beside = () if order.baseline else load_package(baseline).card.figures
     report = folder / REPORT
-    report.write_text(page(load_package(into).card, packed.results, packed.cases), encoding="utf-8")
+    report.write_text(page(load_package(into).card, packed.results, packed.cases, beside), encoding="utf-8")
     return packed, report
 
 

@@ -16,6 +16,7 @@ from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import cases_of, results_of
 from trainer.adapting.packing import data_words, figure, note_baseline, pack
 from trainer.adapting.pool import few, gather
+from trainer.adapting.report import page
 from trainer.errors import WrongCheckpoint
 
 
@@ -135,13 +136,16 @@ def test_card__after_packing__names_licence_seed_split_and_how_often_nonsense_wa
     assert "not measured" in card.baseline
 
 
-def test_baseline__packed_beside_the_package__is_told_on_its_card(data, encoder, tmp_path):
-    pack(learned(tmp_path, encoder, data, epochs=1), encoder, data, tmp_path / "own", "")
+def test_baseline__packed_beside_the_package__is_told_on_its_card_and_beside_its_figures(data, encoder, tmp_path):
+    own = pack(learned(tmp_path, encoder, data, epochs=1), encoder, data, tmp_path / "own", "")
     scratch = learned(tmp_path / "scratch", None, data, method="scratch", epochs=1)
-    pack(scratch, None, data, tmp_path / "base", "")
+    base = pack(scratch, None, data, tmp_path / "base", "").package.card
     note_baseline(tmp_path / "own", tmp_path / "base", toy.spec("segmentation"))
     assert "from scratch" in load_package(tmp_path / "own").card.baseline
     assert "answered" in load_package(tmp_path / "own").card.baseline
+    told = page(own.package.card, own.results, own.cases, base.figures)
+    assert "<th>from scratch</th>" in told
+    assert all(f"{each.value:.4f} {each.unit}".strip() in told for each in base.figures)
 
 
 def test_shots__two_of_each_answer__come_from_different_patients(data):
