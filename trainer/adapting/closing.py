@@ -25,7 +25,7 @@ from trainer.adapting.case import Asked
 from trainer.adapting.fitting import ordinal_of, temperature_of
 from trainer.adapting.judging_boxes import detection_case
 from trainer.adapting.judging_points import matched
-from trainer.tasks.truths import UNKNOWN, Answer, Points, ViewAnswer
+from trainer.tasks.truths import UNKNOWN, Answer, Points, Truth, ViewAnswer
 
 LOST = 0.01  # share of right answers that one gate may refuse
 SCOPE = (0.3, 0.9)  # a threshold outside would rest on noise
@@ -34,7 +34,9 @@ NEAR = 0.05  # of a picture's diagonal: a point within it was found
 USUAL_SCORE = 0.3  # of a box whose class no validation picture shows
 
 
-def closed(settings: Settings, seen: Sequence[Asked], foreign: Sequence[float]) -> Settings:
+def closed(
+    settings: Settings, seen: Sequence[Asked], foreign: Sequence[float], learned: Sequence[Truth] = ()
+) -> Settings:
     """The settings of a card as validation pictures want them.
 
     Parameters
@@ -45,9 +47,11 @@ def closed(settings: Settings, seen: Sequence[Asked], foreign: Sequence[float]) 
         Validation pictures, and what a package with these settings said of them.
     foreign
         Scope scores of pictures that should not be answered.
+    learned
+        What is true of the training pictures, in pixels of whole pictures.
     """
     close = CLOSERS.get(type(settings))
-    better: Settings = settings if close is None else close(settings, seen)
+    better: Settings = settings if close is None else close(settings, seen, learned)
     return better.model_copy(update={"scope": _scope(better, seen, foreign)})
 
 
@@ -59,12 +63,14 @@ def _scope(settings: KindSettings, seen: Sequence[Asked], foreign: Sequence[floa
     return round(float(np.clip((keeps + needs) / 2 if needs < keeps else keeps, *SCOPE)), 3)
 
 
-def _classification(settings: ClassificationSettings, seen: Sequence[Asked]) -> ClassificationSettings:
+def _classification(
+    settings: ClassificationSettings, seen: Sequence[Asked], learned: Sequence[Truth]
+) -> ClassificationSettings:
     logs, truth = _answers(seen, "answer")
     return settings if not len(truth) else settings.model_copy(update={"temperature": temperature_of(logs, truth)})
 
 
-def _ordinal(settings: OrdinalSettings, seen: Sequence[Asked]) -> OrdinalSettings:
+def _ordinal(settings: OrdinalSettings, seen: Sequence[Asked], learned: Sequence[Truth]) -> OrdinalSettings:
     beyond, truth = _answers(seen, "beyond")
     if not len(truth):
         return settings
@@ -72,7 +78,7 @@ def _ordinal(settings: OrdinalSettings, seen: Sequence[Asked]) -> OrdinalSetting
     return settings.model_copy(update={"temperature": temperature, "shift": shift})
 
 
-def _view(settings: ViewSettings, seen: Sequence[Asked]) -> ViewSettings:
+def _view(settings: ViewSettings, seen: Sequence[Asked], learned: Sequence[Truth]) -> ViewSettings:
     """Temperatures of regions and of organs, then least probabilities."""
     pairs = [(asked.raw, asked.example.truth) for asked in seen]
     known = [(raw, truth) for raw, truth in pairs if isinstance(truth, ViewAnswer)]
@@ -95,7 +101,7 @@ def _view(settings: ViewSettings, seen: Sequence[Asked]) -> ViewSettings:
     return changed.model_copy(update=least)
 
 
-def _landmarks(settings: LandmarksSettings, seen: Sequence[Asked]) -> LandmarksSettings:
+def _landmarks(settings: LandmarksSettings, seen: Sequence[Asked], learned: Sequence[Truth]) -> LandmarksSettings:
     """The confidence that all but few of the points that were found have."""
     sure: list[float] = []
     for asked in seen:
@@ -111,7 +117,7 @@ def _landmarks(settings: LandmarksSettings, seen: Sequence[Asked]) -> LandmarksS
     return settings.model_copy(update={"confidence": round(min(MOST_LEAST, float(np.quantile(sure, LOST))), 3)})
 
 
-def _detection(settings: DetectionSettings, seen: Sequence[Asked]) -> DetectionSettings:
+def _detection(settings: DetectionSettings, seen: Sequence[Asked], learned: Sequence[Truth]) -> DetectionSettings:
     """The threshold of each class with the best F1."""
     cases = [detection_case(asked, settings) for asked in seen]
     classes = []
@@ -154,7 +160,7 @@ def _least(likely: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     return round(min(MOST_LEAST, float(np.quantile(likely.max(axis=1)[right], LOST))), 3)
 
 
-CLOSERS: dict[type[Any], Callable[[Any, Sequence[Asked]], Any]] = {
+CLOSERS: dict[type[Any], Callable[[Any, Sequence[Asked], Sequence[Truth]], Any]] = {
     SegmentationSettings: closing_masks.segmentation,
     OutlineSettings: closing_masks.outline,
     ClassificationSettings: _classification,

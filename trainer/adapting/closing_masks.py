@@ -17,7 +17,7 @@ from models.readers.marking import against_others, mark
 from trainer.adapting.case import Asked
 from trainer.adapting.fitting import platt_of
 from trainer.adapting.surfaces import dice
-from trainer.tasks.truths import UNLABELLED, LabelMap, Outlined
+from trainer.tasks.truths import UNLABELLED, LabelMap, Outlined, Truth
 
 GOOD_DICE = 0.6  # from which a validation picture shows what a mask that may be said looks like
 LOST = 0.01  # share of those that a gate may refuse
@@ -27,30 +27,39 @@ LEAST_GOOD = 5  # pictures, or the gate stays wide
 SENSITIVITY = 0.90
 
 
-def segmentation(settings: SegmentationSettings, seen: Sequence[Asked]) -> SegmentationSettings:
-    """Least confidence and areas of each structure."""
-    structures = [_closed(settings, number, seen) for number in range(len(settings.structures))]
+def segmentation(
+    settings: SegmentationSettings, seen: Sequence[Asked], learned: Sequence[Truth]
+) -> SegmentationSettings:
+    """Least confidence and areas of each structure.
+
+    Areas are bounded by what was outlined in the training pictures too: validation may hold a single patient.
+    """
+    structures = [_closed(settings, number, seen, learned) for number in range(len(settings.structures))]
     return settings.model_copy(update={"structures": tuple(structures)})
 
 
-def outline(settings: OutlineSettings, seen: Sequence[Asked]) -> OutlineSettings:
-    """Gates of the outline; temperature, shift and threshold of its question."""
+def outline(settings: OutlineSettings, seen: Sequence[Asked], learned: Sequence[Truth]) -> OutlineSettings:
+    """Gates of the outline, areas as of `segmentation`; temperature, shift and threshold of its question."""
+    outlines = [truth.mask > 127 for truth in learned if isinstance(truth, Outlined)]
     good = [reading for asked in seen for reading in _good_readings(settings, asked)]
     question = settings.question
     changed = {
-        "gates": _outline_gates(settings, good) if len(good) >= LEAST_GOOD else settings.gates,
+        "gates": _outline_gates(settings, good, _shares(outlines)) if len(good) >= LEAST_GOOD else settings.gates,
         "question": None if question is None else _asked(question, seen),
     }
     return settings.model_copy(update=changed)
 
 
-def _closed(settings: SegmentationSettings, number: int, seen: Sequence[Asked]) -> MaskedStructure:
+def _closed(
+    settings: SegmentationSettings, number: int, seen: Sequence[Asked], learned: Sequence[Truth]
+) -> MaskedStructure:
     asks = settings.structures[number]
     good = [pair for asked in seen for pair in _good_marks(settings, number, asked)]
     if len(good) < LEAST_GOOD:
         return asks
     confidences, shares = zip(*good, strict=True)
-    gates = MaskGates(confidence=_floor(confidences, MARGIN), area=_areas(shares))
+    outlined = _shares([truth.classes == number + 1 for truth in learned if isinstance(truth, LabelMap)])
+    gates = MaskGates(confidence=_floor(confidences, MARGIN), area=_areas([*shares, *outlined]))
     return asks.model_copy(update={"gates": gates})
 
 
@@ -78,12 +87,12 @@ def _good_readings(settings: OutlineSettings, asked: Asked) -> list[Reading]:
     return [reading] if dice(outline_in_frame(reading), truth.mask > 127) >= GOOD_DICE else []
 
 
-def _outline_gates(settings: OutlineSettings, good: Sequence[Reading]) -> Gates:
+def _outline_gates(settings: OutlineSettings, good: Sequence[Reading], outlined: Sequence[float]) -> Gates:
     parts = [reading.component for reading in good if reading.component is not None]
     fits = settings.measures == "ellipse"
     return Gates(
         confidence=_floor([part.confidence for part in parts], MARGIN),
-        area=_areas([reading.area_share for reading in good]),
+        area=_areas([*(reading.area_share for reading in good), *outlined]),
         dominance=_floor([part.dominance for part in parts], MARGIN),
         ellipse=_floor([reading.ellipse_overlap for reading in good], 0.02) if fits else 0.0,
     )
@@ -117,6 +126,11 @@ def _operating_point(sure: NDArray[np.float64], truth: NDArray[np.float64]) -> f
 
 def _floor(values: Sequence[float], margin: float) -> float:
     return round(max(0.0, float(np.quantile(values, LOST)) - margin), 3)
+
+
+def _shares(masks: Sequence[NDArray[np.bool_]]) -> list[float]:
+    """Of the pictures, those of masks (H, W) that mark anything."""
+    return [float(mask.mean()) for mask in masks if mask.any()]
 
 
 def _areas(shares: Sequence[float]) -> tuple[float, float]:

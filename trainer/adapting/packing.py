@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from trainer.adapting.case import Case
 from trainer.adapting.closing import closed
 from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import ask, cases_of, results_of
-from trainer.adapting.pool import OUTSIDERS, outsiders, pictures_of
+from trainer.adapting.pool import OUTSIDERS, few, outsiders, pictures_of
 from trainer.cards import SPLIT, STATUS
 from trainer.evaluate import Result, look
 from trainer.tasks.spec import TaskSpec
+from trainer.tasks.truths import Truth
 
 VERSION = "0.1.0"
 DIGITS = 4  # of figures on a card
@@ -69,7 +71,8 @@ def pack(adaptation: Adaptation, given: EncoderPackage | None, data: Path, folde
     card = _draft(adaptation, command)
     encoder = _encoder(adaptation, given, card, folder.parent / ENCODERS)
     write_package(pupil.heads, card, encoder, folder, pupil.adapter)
-    _close(spec, data, folder)
+    learned = few(spec.examples(data, "train"), adaptation.plan.shots, adaptation.plan.seed)
+    _close(spec, data, folder, [example.truth for example in learned])
     return describe(spec, data, folder)
 
 
@@ -174,7 +177,7 @@ def _encoder(adaptation: Adaptation, given: EncoderPackage | None, card: Card, i
     return given
 
 
-def _close(spec: TaskSpec, data: Path, folder: Path) -> None:
+def _close(spec: TaskSpec, data: Path, folder: Path, learned: Sequence[Truth]) -> None:
     package = load_package(folder)
     size = package.card.input.size
     with Engine([package], device="cpu") as engine:
@@ -184,7 +187,9 @@ def _close(spec: TaskSpec, data: Path, folder: Path) -> None:
             view = (0, 0, picture.shape[1] - 1, picture.shape[0] - 1)
             squares.append(square_of(FrameInput(pixels=picture, frame=1, view=view), size)[0])
         foreign = [float(raw["scope"]) for raw in engine.look(spec.name, squares)]
-    _rewrite(package.card.model_copy(update={"settings": closed(package.card.settings, seen, foreign)}), folder)
+    _rewrite(
+        package.card.model_copy(update={"settings": closed(package.card.settings, seen, foreign, learned)}), folder
+    )
 
 
 def _rewrite(card: Card, folder: Path) -> None:
