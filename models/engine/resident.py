@@ -11,6 +11,7 @@ from models.encoder.inference import prepared
 from models.engine.device import Device, give_back
 from models.engine.metrics import Counters
 from models.engine.residency import Residency
+from models.errors import DoesNotFit
 from models.heads.task import TaskHeads
 from models.packages.adapters import Adapter
 from models.packages.package import TaskPackage
@@ -43,7 +44,6 @@ class ResidentModels:
 
     def __init__(self, device: Device, pinned: tuple[str, ...], adapted: frozenset[str], counters: Counters) -> None:
         self.books = Residency(device.memory_bytes)
-        self.books.pin(WORKSPACE)
         self._workspace = 0
         self._adapted = adapted
         self._device = device
@@ -74,12 +74,20 @@ class ResidentModels:
             raise TypeError(f"{heads_key} are no heads")
         return Networks(encoder=encoder, adapter=self._adapters[heads_key[1]], heads=heads)
 
-    def book_workspace(self, size: int) -> None:
-        """Note how much a pass was seen to need beside the weights."""
-        if size > self._workspace:
-            self._forget(self.books.make_room(size - self._workspace))
-            self.books.book(WORKSPACE, size)
-            self._workspace = size
+    def book_workspace(self, peak: int) -> None:
+        """Note what a pass was seen to need beside the weights, given the most bytes that were in use during it.
+
+        Networks that may go make room for it as far as that reaches. It gives way to weights itself: a pass that does
+        not fit then is halved, but a package that is refused answers nothing.
+        """
+        more = peak - self.books.used_bytes  # than the weights and what earlier passes needed
+        if more > 0:
+            try:
+                self._forget(self.books.make_room(more, frozenset({WORKSPACE})))
+            except DoesNotFit:
+                more = self.books.budget_bytes - self.books.used_bytes
+            self._workspace += max(0, more)
+        self.books.book(WORKSPACE, self._workspace)
 
     def drop_unpinned(self) -> None:
         """Give up all that may go: memory ran out although the books said otherwise."""
@@ -110,6 +118,8 @@ class ResidentModels:
     def _forget(self, keys: list[Hashable]) -> None:
         for key in keys:
             self._held.pop(key, None)
-        self._counters.evictions += len(keys)
+        if WORKSPACE in keys:
+            self._workspace = 0
+        self._counters.evictions += sum(key != WORKSPACE for key in keys)
         if keys:
             give_back(self._device.torch_device)

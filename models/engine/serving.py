@@ -81,7 +81,7 @@ class Server:
         except (EngineError, PackageError) as fault:
             known = fault
             self._fail(concerned, lambda task: known)
-        except FAULTS as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever a package does, the thread that serves all others goes on
             cause = fault
             if is_out_of_memory(cause):
                 self._fail(concerned, lambda task: OutOfMemory(f"'{task}' does not fit even frame by frame: {cause}"))
@@ -102,8 +102,10 @@ class Server:
         networks = self._networks(request)
         if request.gathered is None:
             raise ValueError("a request has neither a square nor gathered answers")
+        gathered = request.gathered
         with self._counters.stage("conclude"), torch.inference_mode():
-            request.answer(passes.conclude(networks.heads, request.gathered, self._device.torch_device))
+            device = self._device.torch_device
+            request.answer(self._with_relief(lambda: passes.conclude(networks.heads, gathered, device)))
 
     def _look(self, asked: Sequence[Request]) -> None:
         able: dict[str, Networks] = {}
@@ -129,13 +131,18 @@ class Server:
 
     def _networks(self, request: Request) -> Networks:
         with self._counters.stage("load"):
-            try:
-                return self.resident.networks(request.package)
-            except FAULTS as fault:
-                if not is_out_of_memory(fault):
-                    raise
-                self._relieve()
-                return self.resident.networks(request.package)
+            return self._with_relief(lambda: self.resident.networks(request.package))
+
+    def _with_relief(self, work: Callable[[], Got]) -> Got:
+        """Do work that cannot be halved; when memory runs out, once more with all that may go given up."""
+        try:
+            return work()
+        except FAULTS as fault:
+            if not is_out_of_memory(fault):
+                raise
+            self._counters.out_of_memory += 1
+            self._relieve()
+            return work()
 
     def _maps(self, asked: Sequence[Request], able: dict[str, Networks]) -> dict[Hashable, Maps]:
         found: dict[Hashable, Maps] = {}
@@ -210,8 +217,7 @@ class Server:
     def measure(self) -> None:
         """Book what the last pass needed beside the weights, as far as the device can tell."""
         if not self._device.is_cpu:
-            weights = self.resident.books.used_bytes
-            self.resident.book_workspace(max(0, peak_bytes(self._device.torch_device) - weights))
+            self.resident.book_workspace(peak_bytes(self._device.torch_device))
 
     def _relieve(self) -> None:
         self.features.clear()

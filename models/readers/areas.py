@@ -37,10 +37,3 @@ def share_of_view(pixels: float, place: Place) -> float:
     left, top, right, bottom = place.view
     seen = place.box.scale_x * (right - left + 1) * place.box.scale_y * (bottom - top + 1)
     return pixels / max(1.0, seen)
-
-
-def enclosed(points: tuple[Point, ...]) -> float:
-    """Area of a closed polygon, in square units of its points."""
-    at = np.array(points)
-    following = np.roll(at, -1, axis=0)
-    return float(abs(np.sum(at[:, 0] * following[:, 1] - following[:, 0] * at[:, 1])) / 2)

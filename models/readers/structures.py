@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from models.findings import Finding, Mask, Measure, NoFinding, Quantity
 from models.geometry import polygon
+from models.geometry.extents import extent
 from models.packages.settings_pictures import MaskedStructure, SegmentationSettings
-from models.readers.areas import enclosed, mask_in_frame, outline_in_frame
+from models.readers.areas import mask_in_frame, outline_in_frame
 from models.readers.marking import Marked, against_others, mark
 from models.readers.reader import Raw, Seen
 from models.readers.saying import AREA
@@ -122,7 +123,7 @@ def _area(marked: Marked, asked: MaskedStructure, group: str) -> Quantity:
         code=AREA,
         site=asked.structure.site.to_code(),
         confidence=marked.confidence,
-        value=enclosed(rim),
+        value=extent(np.array(rim), Measure.AREA),
         unit="px2",
         measure=Measure.AREA,
         points=rim,

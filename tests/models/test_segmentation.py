@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from models.findings import Mask, Measure, NoFinding, Quantity
-from models.readers.areas import enclosed
+from models.geometry.extents import extent
 from tests.models.asking import SMALL, settings_of, small_pictures
 from tests.models.lessons import EDGE, Pupil, read_all, same_alone_or_together, structure, told
 from trainer.losses_pictures import ClassMap, Masks, segmentation_loss
@@ -119,7 +119,7 @@ def test_place__view_of_a_larger_frame__mask_and_area_lie_in_the_frame():
     assert area.unit == "px2"
     assert area.measure is Measure.AREA
     assert area.value == pytest.approx(96 * 48, rel=0.03)
-    assert area.value == pytest.approx(enclosed(area.points))
+    assert area.value == pytest.approx(extent(np.array(area.points), Measure.AREA))
 
 
 def test_place__structure_runs_out_of_the_view__its_mask_ends_with_the_view():

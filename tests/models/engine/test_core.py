@@ -25,6 +25,7 @@ from models.engine import passes as passes_module
 from models.engine import serving as serving_module
 from models.heads.outline import OutlineHead
 from models.heads.task import TaskHeads
+from tests.models import test_regression
 from tests.models.engine.made import frames, made, squares
 
 
@@ -158,6 +159,54 @@ def test_out_of_memory_while_loading__others_make_room(two, monkeypatch):
         assert engine.metrics().evictions >= 1
 
 
+def test_out_of_memory_while_concluding__memory_is_given_up_and_it_is_done_again(tmp_path, monkeypatch):
+    packages = made(tmp_path, "number", settings=test_regression.settings().model_dump(mode="json"))
+    with Engine(packages, device="cpu") as engine:
+        expected = engine.run("number", frames(8)).findings
+    real, calls = passes_module.conclude, []
+
+    def failing(*given):
+        calls.append(1)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(*given)
+
+    monkeypatch.setattr(serving_module.passes, "conclude", failing)
+    with Engine(packages, device="cpu") as engine:
+        assert [repr(f) for f in engine.run("number", frames(8)).findings] == [repr(f) for f in expected]
+        assert engine.metrics().out_of_memory == 1
+    assert len(calls) == 2
+
+
+def test_passes_that_need_more_than_is_left_beside_pinned_weights__are_served_all_the_same(two, monkeypatch):
+    with Engine(two, device="cpu") as engine:
+        engine.warm_up()
+        both = engine.metrics().resident_bytes
+    engine = batching(two, monkeypatch, most=2, memory_bytes=both + 1000, pinned=("first", "second"), pass_limit_s=5)
+    monkeypatch.setattr("models.engine.serving.peak_bytes", lambda device: 10 * both)
+    with engine:
+        for task in ("first", "second", "first"):
+            assert len(engine.look(task, squares(3))) == 3
+        told = engine.metrics()
+        assert told.resident_bytes == both + 1000
+        assert (told.hung, told.evictions) == (0, 0)
+
+
+def test_passes_that_need_more_than_is_left__others_make_room(two, monkeypatch):
+    with Engine(two, device="cpu") as engine:
+        engine.look("first", squares(1))
+        one = engine.metrics().resident_bytes
+        engine.look("second", squares(1))
+        both = engine.metrics().resident_bytes
+    engine = batching(two, monkeypatch, most=2, memory_bytes=both, pinned=("first",), pass_limit_s=5)
+    monkeypatch.setattr("models.engine.serving.peak_bytes", lambda device: both + 500)
+    with engine:
+        for task in ("second", "first", "first"):
+            assert len(engine.look(task, squares(3))) == 3
+        assert engine.metrics().evictions >= 1
+        assert one < engine.metrics().resident_bytes <= both
+
+
 def test_out_of_memory_always__this_job_fails_and_may_be_tried_again(two, monkeypatch):
     failing_once(monkeypatch, "encode", torch.OutOfMemoryError("CUDA out of memory"), times=50)
     with batching(two, monkeypatch, most=2) as engine, pytest.raises(OutOfMemory) as fault:
@@ -207,6 +256,23 @@ def test_package_that_raises__fails_its_own_jobs_with_the_cause(two, monkeypatch
             with pytest.raises(PackageFault, match="first") as fault:
                 failing.result()
     assert isinstance(fault.value.__cause__, ZeroDivisionError)
+
+
+def test_package_that_raises_what_nobody_expects__fails_at_once_and_the_others_go_on(two, monkeypatch):
+    class Odd(Exception):
+        pass
+
+    def raising() -> None:
+        raise Odd("never seen before")
+
+    with Engine(two, device="cpu", pass_limit_s=60) as engine:
+        engine.warm_up()
+        bad = heads_in(engine, two[0].identity.digest)
+        broken_heads(monkeypatch, lambda heads: heads is bad, raising)
+        with pytest.raises(PackageFault, match="never seen before"):
+            engine.look("first", squares(1))
+        assert engine.look("second", squares(1))
+        assert engine.metrics().hung == 0
 
 
 def test_package_that_gives_no_numbers__fails_its_own_jobs(two):
