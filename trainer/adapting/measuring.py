@@ -17,7 +17,7 @@ from models.packages.settings_pictures import (
     SegmentationSettings,
     ViewSettings,
 )
-from trainer.adapting import judging_answers, judging_boxes, judging_masks, judging_points
+from trainer.adapting import judging_answers, judging_boxes, judging_grades, judging_masks, judging_points
 from trainer.adapting.bindings import NoLesson
 from trainer.adapting.case import Asked, Case
 from trainer.evaluate import Result
@@ -36,7 +36,7 @@ JUDGES: dict[type[Any], Judge] = {
     SegmentationSettings: Judge(case=judging_masks.segmentation_case, results=judging_masks.segmentation_results),
     OutlineSettings: Judge(case=judging_masks.outline_case, results=judging_masks.outline_results),
     ClassificationSettings: Judge(case=judging_answers.classification_case, results=judging_answers.results),
-    OrdinalSettings: Judge(case=judging_answers.ordinal_case, results=judging_answers.results),
+    OrdinalSettings: Judge(case=judging_answers.ordinal_case, results=judging_grades.ordinal_results),
     ViewSettings: Judge(case=judging_answers.view_case, results=judging_answers.results),
     LandmarksSettings: Judge(case=judging_points.landmarks_case, results=judging_points.results),
     DetectionSettings: Judge(case=judging_boxes.detection_case, results=judging_boxes.results),

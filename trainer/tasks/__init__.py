@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainer.errors import TrainerError
 from trainer.tasks import (
     abdomen_organs,
+    breast_birads,
     carotid,
     fetal_landmarks,
     heart_chambers,
@@ -14,6 +15,7 @@ from trainer.tasks import (
     nerve_vessel,
     organ_detection,
     thyroid_nodule,
+    thyroid_tirads,
     view,
 )
 from trainer.tasks.spec import Example, TaskSpec, Variation
@@ -34,6 +36,8 @@ SPECS: dict[str, TaskSpec] = {
         muscle_architecture,
         lung,
         organ_detection,
+        breast_birads,
+        thyroid_tirads,
     )
 }
 

@@ -49,6 +49,7 @@ LOWER_LIMB = sct("61685007", "Lower limb")
 FETUS = private("region-fetus", "Fetus")
 ELSEWHERE = private("region-other", "Other region")
 IMPRESSION = CodeOnCard(value="121073", scheme="DCM", meaning="Impression")
+ASSESSMENT = CodeOnCard(value="111005", scheme="DCM", meaning="Assessment Category")
 
 
 def masked(
