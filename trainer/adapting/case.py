@@ -47,9 +47,10 @@ def means(cases: Sequence[Case], data: str) -> list[Result]:
 
 
 def over_rows(cases: Sequence[Case], data: str, rows: str, figures: Sequence[tuple[Score, Curve]]) -> list[Result]:
-    """Figures of the rows of one name; none where no case has any."""
+    """Figures of the rows of one name; none where no case has any, or where they do not allow a figure."""
     mine = [(case, case.rows[rows]) for case in cases if rows in case.rows]
-    return [result(score, data, mine, figure) for score, figure in figures] if mine else []
+    found = [result(score, data, mine, figure) for score, figure in figures] if mine else []
+    return [each for each in found if np.isfinite(each.value)]
 
 
 def result(score: Score, data: str, rows: Sequence[tuple[Case, tuple[float, ...]]], figure: Curve) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +16,18 @@ from trainer.errors import MissingData
 from trainer.tasks.truths import Truth
 
 Row: TypeAlias = Mapping[str, str]
+SOURCE = "data set"  # the trait that every example has
+# columns of index files that tell pictures apart, and what they are called where figures of groups are told
+TRAITS = {
+    "device": "device",
+    "quality": "image quality",
+    "view": "view",
+    "phase": "phase",
+    "probe": "probe",
+    "birads": "BI-RADS",
+    "tirads": "TI-RADS",
+    "source_kind": "kind of source",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +48,7 @@ class Example:
     truth: Truth  # in pixels of the picture
     patient: str  # no patient of another set has this key
     mm_per_pixel: float | None = None
+    traits: Mapping[str, str] = field(default_factory=dict)  # what tells pictures apart: device, data set, …
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +103,12 @@ class TaskSpec:
                     truth=truth,
                     patient=f"{name}/{row['patient_id']}",
                     mm_per_pixel=float(row["pixel_spacing_mm"]) if row.get("pixel_spacing_mm") else None,
+                    traits={SOURCE: name, **traits_of(row)},
                 )
             )
         return found
+
+
+def traits_of(row: Row) -> dict[str, str]:
+    """What a row of an index file says that tells pictures apart; an empty cell is not known."""
+    return {trait: row[column] for column, trait in TRAITS.items() if row.get(column)}
