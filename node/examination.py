@@ -113,19 +113,22 @@ def _device(settings: Settings) -> str:
 
 
 def _packages(settings: Settings) -> str:
-    from models.packages import discover
+    from node.installed import installed
 
-    packages, refusals = discover(settings.models.packages)
+    packages, refusals = installed(settings)
     if refusals or not packages:
         raise _Unsound("; ".join(each.reason for each in refusals) or "there is no task package")
-    return ", ".join(f"{each.identity.task} {each.identity.version}" for each in packages)
+    return ", ".join(
+        f"{each.identity.task} {each.identity.version}" + (f" ({each.use} data)" if each.limited else "")
+        for each in packages
+    )
 
 
 def _routes(settings: Settings) -> str:
-    from models.packages import discover
+    from node.installed import installed
     from node.routing import compile_routes
 
-    routes = compile_routes(settings, [package.identity for package in discover(settings.models.packages)[0]])
+    routes = compile_routes(settings, [package.identity for package in installed(settings)[0]])
     return ", ".join(rule.route.name for rule in routes.rules) or "none: nothing is computed"
 
 

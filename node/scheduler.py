@@ -16,6 +16,7 @@ from models.findings import TaskIdentity
 from node.archive import Archive, ArchiveError
 from node.config import Settings
 from node.db import DatabaseUnavailable, connect, migrate, read, write
+from node.installed import installed, tell_refusals
 from node.jobs import (
     create_jobs,
     expire_delivery_leases,
@@ -212,11 +213,8 @@ def run_scheduler(settings: Settings, stop: Stop) -> None:
 
 def installed_tasks(settings: Settings) -> Iterable[TaskIdentity]:
     """The identities of all task packages that can be used."""
-    from models.packages import discover
-
-    packages, refusals = discover(settings.models.packages)
-    for refusal in refusals:
-        _log.error("A task package was refused", extra=log_context(code=refusal.code, reason=refusal.reason))
+    packages, refusals = installed(settings)
+    tell_refusals(refusals)
     return tuple(package.identity for package in packages)
 
 

@@ -94,16 +94,13 @@ def prepare(settings: Settings) -> None:
     SchemaNewer
         The database was written by a newer version.
     """
-    from models.packages import discover
     from node.db import DatabaseUnavailable, connect, migrate
+    from node.installed import installed, tell_packages, tell_refusals
     from node.routing import compile_routes
 
-    packages, refusals = discover(settings.models.packages)
-    for refusal in refusals:
-        _log.error("A task package was refused", extra=log_context(code=refusal.code, reason=refusal.reason))
-    for package in packages:
-        identity = package.identity
-        _log.info("Task package", extra=log_context(task=identity.task, package=identity.digest[:19]))
+    packages, refusals = installed(settings)
+    tell_refusals(refusals)
+    tell_packages(packages)
     compile_routes(settings, [package.identity for package in packages])
     database = connect(settings.database)
     try:

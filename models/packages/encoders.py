@@ -66,6 +66,11 @@ class EncoderPackage:
         """What the licences of its training data leave open."""
         return strictest(data.use for data in self.card.data)
 
+    @property
+    def limited(self) -> tuple[DataSet, ...]:
+        """The sets of its training that are not permissive, each once."""
+        return tuple({each.name: each for each in self.card.data if each.use != "permissive"}.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoders:

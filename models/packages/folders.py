@@ -1,16 +1,25 @@
-"""Where packages lie: folders of folders, with encoders beside the tasks or in a folder of their own."""
+"""Where packages lie: folders of folders, with encoders beside the tasks or in a folder of their own.
+
+The packages that come with this software lie apart by what the licences of their training data leave open, so that a
+site can leave those out that it may not use, by a setting or by removing the folder.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from models.packages.errors import CardError, Refusal
 
 CARD = "card.yaml"
 ENCODER_CARD = "encoder.yaml"
 ENCODERS = "encoders"
+PERMISSIVE = "permissive"  # below the bundled folder: trained on permissive data alone, the encoder included
+NON_COMMERCIAL = "non-commercial"  # the same for all others, also where the licence is unclear
+
+Bundled: TypeAlias = Literal["all", "permissive", "none"]  # which of the bundled tasks are taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +29,12 @@ class Folders:
     encoders: tuple[Path, ...]
     tasks: tuple[Path, ...]
     refusals: tuple[Refusal, ...]  # folders without any card, or that cannot be listed
+
+
+def bundled_in(root: Path, bundled: Bundled) -> tuple[Path, ...]:
+    """Folders below the bundled one to look into for tasks; those of later ones stand before those of earlier ones."""
+    taken = {"all": (PERMISSIVE, NON_COMMERCIAL), "permissive": (PERMISSIVE,), "none": ()}
+    return tuple(root / name for name in taken[bundled])
 
 
 def folders_in(roots: Iterable[Path]) -> Folders:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.findings import TaskIdentity
-from models.packages.card import Card, read_card
+from models.packages.card import Card, DataSet, read_card
 from models.packages.encoders import EncoderPackage, Encoders, find_encoders
 from models.packages.errors import PackageError, Refusal
 from models.packages.files import check_weights
 from models.packages.folders import CARD as CARD
-from models.packages.folders import folders_in
+from models.packages.folders import PERMISSIVE, Bundled, bundled_in, folders_in
 from models.packages.licences import Use, strictest
 
 BUNDLED = Path(__file__).resolve().parents[1] / "bundled"
@@ -36,6 +36,12 @@ class TaskPackage:
     def use(self) -> Use:
         """What the licences of all training data leave open, the encoder's included."""
         return strictest((*(data.use for data in self.card.training.data), self.encoder.use))
+
+    @property
+    def limited(self) -> tuple[DataSet, ...]:
+        """The sets of its training and of its encoder's that are not permissive, each once."""
+        own = [each for each in self.card.training.data if each.use != "permissive"]
+        return tuple({each.name: each for each in (*own, *self.encoder.limited)}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +81,7 @@ def load_package(path: Path, encoders: Encoders | None = None) -> TaskPackage:
     card = read_card(path / CARD)
     check_weights(path, card.weights.file, card.weights.sha256)
     if encoders is None:
-        encoders = find_encoders(folders_in([BUNDLED, path.parent]).encoders, card.encoder.digest)
+        encoders = find_encoders(folders_in([*bundled_in(BUNDLED, "all"), path.parent]).encoders, card.encoder.digest)
     encoder = encoders.wanted(card.encoder, path)
     identity = TaskIdentity(
         task=card.task, version=card.version, digest=card.digest(), encoder_digest=card.encoder.digest
@@ -99,16 +105,20 @@ def verify(path: Path, encoders: Encoders | None = None) -> TaskPackage:
     return package
 
 
-def inventory(extra: Sequence[Path] = ()) -> Inventory:
-    """Everything in the bundled folder and in others.
+def inventory(extra: Sequence[Path] = (), bundled: Bundled = "all") -> Inventory:
+    """Everything in the bundled folders and in others.
 
     Parameters
     ----------
     extra
         Folders of packages, or packages, besides the bundled ones. Of two packages of one task the later stands.
+    bundled
+        Which of the bundled tasks are taken. The permissive encoder serves packages of other folders also where no
+        bundled task is.
     """
-    folders = folders_in([BUNDLED, *extra])
-    encoders = find_encoders(folders.encoders)
+    folders = folders_in([*bundled_in(BUNDLED, bundled), *extra])
+    standing = folders_in([BUNDLED / PERMISSIVE]).encoders if bundled == "none" else ()
+    encoders = find_encoders([*standing, *folders.encoders])
     packages: dict[str, TaskPackage] = {}
     replaced: list[TaskPackage] = []
     refusals = [*folders.refusals, *encoders.refusals]
@@ -130,10 +140,12 @@ def inventory(extra: Sequence[Path] = ()) -> Inventory:
     )
 
 
-def discover(extra: Sequence[Path] = ()) -> tuple[tuple[TaskPackage, ...], tuple[Refusal, ...]]:
+def discover(
+    extra: Sequence[Path] = (), bundled: Bundled = "all"
+) -> tuple[tuple[TaskPackage, ...], tuple[Refusal, ...]]:
     """The task packages that can be used, one a task, by task name; and the folders that cannot, with the reason.
 
-    The parameter is that of `inventory`.
+    The parameters are those of `inventory`.
     """
-    found = inventory(extra)
+    found = inventory(extra, bundled)
     return found.packages, found.refusals

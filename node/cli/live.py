@@ -162,10 +162,10 @@ def _until(results: int | None, seconds: float | None) -> Iterator[_Until]:
 
 def _packages(task: str, settings: Settings) -> tuple[TaskPackage, Sequence[TaskPackage]]:
     """The task's package, and at most one of scan quality beside it."""
-    from models.packages import discover
+    from node.installed import installed
     from node.live import quality_settings
 
-    packages, _ = discover(settings.models.packages)
+    packages, _ = installed(settings)
     package = next((each for each in packages if each.identity.task == task), None)
     if package is None:
         known = ", ".join(each.identity.task for each in packages) or "none"

@@ -144,9 +144,9 @@ def import_echocare(
 
 
 def _inventory(config: Path | None) -> Inventory:
-    from models.packages import inventory
+    from node.installed import inventory_of
 
-    return inventory(settings_of(config).models.packages)
+    return inventory_of(settings_of(config))
 
 
 def _chosen(name: str, found: Inventory) -> TaskPackage | EncoderPackage:
@@ -199,19 +199,19 @@ def _show(found: Inventory) -> None:
     rows = [(_short(each), each.card.title, ", ".join(_users(each, found)) or "–", each.use) for each in found.encoders]
     print_table(("encoder", "title", "used by", "data"), rows)
     for package in found.packages:
-        _warn(package.identity.task, (*package.card.training.data, *package.encoder.card.data))
+        _warn(package.identity.task, package.limited)
     for encoder in found.encoders:
-        _warn(_short(encoder), encoder.card.data)
+        _warn(_short(encoder), encoder.limited)
     for package in found.replaced:
         typer.echo(f"replaced by a later package of the same task: {package.path}", err=True)
     for refusal in found.refusals:
         typer.echo(f"refused: {refusal.path}: {refusal.reason}", err=True)
 
 
-def _warn(what: str, data: Iterable[DataSet]) -> None:
-    limited = {each.name: f"{each.name} ({each.use}: {each.licence})" for each in data if each.use != "permissive"}
-    if limited:
-        typer.echo(f"{what}: trained on data that is not free for every use: {'; '.join(limited.values())}")
+def _warn(what: str, limited: Iterable[DataSet]) -> None:
+    words = "; ".join(f"{each.name} ({each.use}: {each.licence})" for each in limited)
+    if words:
+        typer.echo(f"{what}: trained on data that is not free for every use: {words}")
 
 
 def _short(encoder: EncoderPackage) -> str:

@@ -71,10 +71,10 @@ def predict(
 
 
 def _engine(task: str, settings: Settings) -> tuple[Engine, TaskIdentity]:
-    from models.packages import discover
+    from node.installed import installed
     from node.worker import engine_of
 
-    packages, _ = discover(settings.models.packages)
+    packages, _ = installed(settings)
     identity = next((each.identity for each in packages if each.identity.task == task), None)
     if identity is None:
         known = ", ".join(each.identity.task for each in packages) or "none"

@@ -32,11 +32,11 @@ def test(
     as_json: JsonOption = False,
 ) -> None:
     """Show for each file and each rule whether it matches, and why. The files count as one arrival."""
-    from models.packages import discover
+    from node.installed import installed
     from node.routing import compile_routes
 
     settings = settings_of(config)
-    packages, _ = discover(settings.models.packages)
+    packages, _ = installed(settings)
     routes = compile_routes(settings, [package.identity for package in packages])
     paths = files_in(files)
     called = settings.node.ae_title

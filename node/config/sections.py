@@ -127,6 +127,11 @@ class Models(Section):
     packages: tuple[LocalPath, ...] = Field(
         default=(), description="Folders of task packages beside the bundled ones (default: `packages` in `data_dir`)."
     )
+    bundled: Literal["all", "permissive", "none"] = Field(
+        default="all",
+        description="Which bundled packages are taken: all; permissive, only those trained on permissive data alone;"
+        " none.",
+    )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     pin: tuple[Name, ...] = Field(default=(), description="Tasks that stay in memory.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(

@@ -45,7 +45,8 @@ class Settings(Section):
         default={}, description="Destinations by name (default: `out`, a folder peer `out` in `data_dir`)."
     )
     routes: tuple[Route, ...] = Field(
-        default=(), description="Rules (default: every US image to every bundled task, results to every peer)."
+        default=(),
+        description="Rules (default: every US image to `fetal-head` and `breast-lesion` where bundled packages are taken, results to every peer).",
     )
     jobs: Jobs = Field(default=Jobs(), description="Leases and retries of jobs.")
     outbox: Outbox = Field(default=Outbox(), description="Leases and retries of deliveries.")
@@ -104,12 +105,14 @@ def with_defaults(given: dict[str, Any]) -> dict[str, Any]:
     if isinstance(filled["models"], dict):
         filled["models"] = {"packages": [f"{data_dir}/packages"], **filled["models"]}
     filled.setdefault("peers", {"out": {"kind": "folder", "path": f"{data_dir}/out"}})
+    bundled = filled["models"].get("bundled") if isinstance(filled["models"], dict) else None
+    tasks = {} if bundled == "none" else DEFAULT_TASKS
     peers = list(filled["peers"]) if isinstance(filled["peers"], dict) else []
     filled.setdefault(
         "routes",
         [
             {"name": name, "when": 'instance.Modality == "US"', "task": task, "send_to": peers}
-            for name, task in DEFAULT_TASKS.items()
+            for name, task in tasks.items()
         ],
     )
     return filled

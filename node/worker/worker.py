@@ -12,9 +12,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from integration.results import warm_up
-from models.packages import discover
 from node.config import Settings
 from node.db import DatabaseUnavailable, connect
+from node.installed import installed, tell_refusals
 from node.jobs import Job, LeaseLost, NewResult, claim, fail, finish, heartbeat, owner_name
 from node.logs import log_context, masked
 from node.roles import OUTBOX, WORKER, Stop
@@ -163,9 +163,8 @@ def run_worker(settings: Settings, stop: Stop) -> None:
     PackageError
         No task package can be used.
     """
-    packages, refusals = discover(settings.models.packages)
-    for refusal in refusals:
-        _log.error("A task package was refused", extra=log_context(code=refusal.code, reason=refusal.reason))
+    packages, refusals = installed(settings)
+    tell_refusals(refusals)
     engine = engine_of(packages, settings.models)
     warm_up()
     warm_engine(engine)

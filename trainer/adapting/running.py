@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.packages.card import Figure
-from models.packages.encoders import EncoderPackage, find_encoders, load_encoder
-from models.packages.folders import folders_in
+from models.packages.encoders import EncoderPackage, load_encoder
+from models.packages.folders import ENCODER_CARD, ENCODERS, PERMISSIVE
 from models.packages.package import BUNDLED, CARD, load_package
 from trainer.adapting.loop import Adaptation, Progress, silent
 from trainer.adapting.packing import Packed, note_baseline, pack
@@ -19,6 +19,7 @@ from trainer.errors import TrainerError
 from trainer.tasks import spec_of
 
 PACKAGES, BASELINES, REPORT = "packages", "baselines", "report.html"
+DEFAULT_ENCODER = BUNDLED / PERMISSIVE / ENCODERS / "echocare_tiny-2e9fddc24549"  # by name: others may lie beside it
 
 
 class NoEncoder(TrainerError):
@@ -35,7 +36,7 @@ class Order:
     data: Path
     out: Path
     method: Method = "frozen"
-    encoder: Path | None = None  # folder of an encoder package; None: the bundled one
+    encoder: Path | None = None  # folder of an encoder package; None: the bundled permissive one
     shots: int | None = None
     epochs: int = 40
     seed: int = 0
@@ -105,21 +106,20 @@ def adapt(
 
 
 def encoder_for(folder: Path | None) -> EncoderPackage:
-    """The encoder package in a folder, or the bundled one.
+    """The encoder package in a folder, or `DEFAULT_ENCODER`, which learned from permissive data alone.
 
     Raises
     ------
     NoEncoder
-        None is bundled.
+        It is not there.
     PackageError
         The one in the folder is not whole.
     """
     if folder is not None:
         return load_encoder(folder)
-    bundled = sorted(find_encoders(folders_in([BUNDLED]).encoders).whole.values(), key=lambda each: each.name)
-    if not bundled:
-        raise NoEncoder("no encoder is bundled: name one with --encoder")
-    return bundled[-1]
+    if not (DEFAULT_ENCODER / ENCODER_CARD).exists():
+        raise NoEncoder(f"the bundled encoder {DEFAULT_ENCODER.name} is not there: name another with --encoder")
+    return load_encoder(DEFAULT_ENCODER)
 
 
 def _name(plan: Plan) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,9 @@ from typer.testing import Result
 
 from models.encoder.factory import create_encoder
 from models.packages.adapters import new_adapter
+from node.config import load_settings
+from node.installed import installed, tell_packages
+from node.logs import PlainFormatter
 from tests.models.built import FREE, NON_COMMERCIAL, encoder_package, fresh_encoder, outline_card, outline_package
 
 Invoke = Callable[..., Result]
@@ -160,3 +164,65 @@ def test_import_echocare__wrong_file__one_line_and_no_package(invoke: Invoke, co
     assert answer.exit_code == 1
     assert "fc.weight" in answer.stderr
     assert not (tmp_path / "var").exists()
+
+
+@pytest.fixture
+def bundled(config: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Bundled are one task on permissive and one on non-commercial data, and each has an encoder of its own."""
+    root = config.parent / "bundled"
+    monkeypatch.setattr("models.packages.package.BUNDLED", root)
+    free = encoder_package(root / "permissive" / "encoders", fresh_encoder())
+    outline_package(root / "permissive" / "free", free, outline_card("free"))
+    limited = encoder_package(root / "non-commercial" / "encoders", fresh_encoder(1), NON_COMMERCIAL)
+    outline_package(root / "non-commercial" / "closed", limited, outline_card("closed"))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("choice", "tasks", "encoders"), [("all", ["closed", "free"], 2), ("permissive", ["free"], 1), ("none", [], 1)]
+)
+def test_models_bundled__chosen__lists_these_alone(
+    invoke: Invoke,
+    config: Path,
+    bundled: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    choice: str,
+    tasks: list[str],
+    encoders: int,
+) -> None:
+    monkeypatch.setenv("ECHOCARE_NODE__MODELS__BUNDLED", choice)
+    found = document(invoke("models", "list", "--json", "--config", config))
+    assert [each["task"] for each in found["packages"]] == tasks
+    assert len(found["encoders"]) == encoders
+    assert found["refusals"] == []
+
+
+def test_models_bundled__non_commercial_folder_removed__the_rest_stands(
+    invoke: Invoke, config: Path, bundled: Path
+) -> None:
+    shutil.rmtree(bundled / "non-commercial")
+    found = document(invoke("models", "list", "--json", "--config", config))
+    assert [each["task"] for each in found["packages"]] == ["free"]
+    assert found["refusals"] == []
+
+
+def test_models_bundled__none__permissive_encoder_still_serves_the_sites_packages(
+    invoke: Invoke, config: Path, bundled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECHOCARE_NODE__MODELS__BUNDLED", "none")
+    own = config.parent / "var" / "packages" / "own"
+    shutil.copytree(bundled / "permissive" / "free", own)
+    found = document(invoke("models", "list", "--json", "--config", config))
+    assert [each["path"] for each in found["packages"]] == [str(own)]
+
+
+def test_node__packages_at_the_start__log_the_data_that_are_not_free_for_every_use(
+    config: Path, bundled: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (packages, _) = installed(load_settings(config, {}))
+    with caplog.at_level("INFO"):
+        tell_packages(packages)
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    line = PlainFormatter().format(warning)
+    assert "task=closed" in line
+    assert "Closed Heads (non-commercial: CC BY-NC-SA 4.0)" in line

@@ -317,3 +317,9 @@ def test_calling_ae__of_a_peer_without_one__is_the_nodes(tmp_path: Path) -> None
 
 def test_allow__by_default__is_loopback_only(tmp_path: Path) -> None:
     assert all(each.net.is_loopback for each in load(tmp_path, "").listener.allow)
+
+
+def test_load__no_bundled_packages__routes_nothing_to_them_by_default(tmp_path: Path) -> None:
+    assert {route.task for route in load(tmp_path, "").routes} == {"fetal-head", "breast-lesion"}
+    assert load(tmp_path, "models: {bundled: none}\n").routes == ()
+    assert load(tmp_path, "", ECHOCARE_NODE__MODELS__BUNDLED="none").routes == ()
