@@ -46,7 +46,8 @@ class Settings(Section):
     )
     routes: tuple[Route, ...] = Field(
         default=(),
-        description="Rules (default: every US image to `fetal-head` and `breast-lesion` where bundled packages are taken, results to every peer).",
+        description="Rules (default: every US image to `fetal-head` and `breast-lesion`, results to every peer; with"
+        " `models.bundled: none` no rule).",
     )
     jobs: Jobs = Field(default=Jobs(), description="Leases and retries of jobs.")
     outbox: Outbox = Field(default=Outbox(), description="Leases and retries of deliveries.")
