@@ -21,6 +21,7 @@ from models.packages.card import Figure
 from trainer import parallel
 from trainer.commands_adapt import add_commands
 from trainer.commands_data import cohort, shards
+from trainer.commands_joint import joint
 from trainer.commands_pretrain import pretrain
 from trainer.data.cohort import load_cohort, load_outsiders
 from trainer.data.synthetic import phantoms
@@ -38,6 +39,7 @@ STAGES = ("learn", "refine", "finish", "polish")
 Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")]
 
 app.command()(pretrain)
+app.command()(joint)
 app.command()(shards)
 app.command()(cohort)
 

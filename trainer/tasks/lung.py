@@ -17,7 +17,7 @@ SPEC = TaskSpec(
     intended_use="Sorts stills of lung scans into three groups. A demonstration on a very small sample.",
     words="B-mode still or cine of the lung, convex probe",
     not_for="other organs; any diagnosis",
-    size=128,
+    size=192,
     settings=ClassificationSettings(
         scope=0.5,
         question=Concept(name="impression", code=IMPRESSION, site=LUNG),

@@ -72,7 +72,7 @@ SPEC = TaskSpec(
     intended_use="Tells region and organ of a picture, so that rules can choose tasks. Not for reporting.",
     words="any B-mode still or cine",
     not_for="Doppler, elastography; regions and organs that are not on this card get one that is",
-    size=128,
+    size=192,
     settings=ViewSettings(scope=0.5, regions=REGIONS),
     data=(*ORGAN_OF_SET, "abdomen"),
     headline=("organ accuracy", "region accuracy"),

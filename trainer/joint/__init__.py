@@ -1,0 +1,1 @@
+"""Many tasks learn together on one encoder, each picture teaching all that is known of it."""
