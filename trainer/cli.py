@@ -21,7 +21,7 @@ from models.packages.card import Figure
 from trainer import parallel
 from trainer.commands_adapt import add_commands
 from trainer.commands_data import cohort, shards
-from trainer.commands_joint import joint
+from trainer.commands_joint import joint, joint_package
 from trainer.commands_pretrain import pretrain
 from trainer.data.cohort import load_cohort, load_outsiders
 from trainer.data.synthetic import phantoms
@@ -40,6 +40,7 @@ Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that ho
 
 app.command()(pretrain)
 app.command()(joint)
+app.command()(joint_package)
 app.command()(shards)
 app.command()(cohort)
 

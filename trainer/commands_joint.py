@@ -13,6 +13,7 @@ from tqdm import tqdm
 from models.engine import EngineError
 from models.packages import PackageError
 from trainer.errors import TrainerError
+from trainer.joint.packing import packages, read_learned
 from trainer.joint.pictures import gather
 from trainer.joint.recipe import read_joint_recipe
 from trainer.joint.tasks import joint_spec
@@ -47,6 +48,25 @@ def joint(
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from the last whole epoch", err=True)
         raise typer.Exit(130) from None
+    except (TrainerError, PackageError, EngineError) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(1) from fault
+
+
+def joint_package(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a joint training.")],
+    data: Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")],
+    out: Annotated[Path, typer.Option(help="Folder for the packages and their encoder.")],
+    task: Annotated[list[str] | None, typer.Option(help="Only these tasks.")] = None,
+    recipe: Annotated[str, typer.Option(help="Name of the recipe's file, as cards tell the command.")] = "RECIPE",
+) -> None:
+    """Make packages of what `joint` left: gates from validation pictures, figures from test pictures."""
+    cv2.setNumThreads(1)
+    try:
+        learned = read_learned(checkpoint, data, f"echocare-train joint --recipe {recipe} --data DIR")
+        for card in packages(learned, data, out, task or ()):
+            told = "; ".join(f"{figure.name} {figure.value:g}" for figure in card.figures)
+            typer.echo(f"{card.task}: {told}")
     except (TrainerError, PackageError, EngineError) as fault:
         typer.echo(str(fault), err=True)
         raise typer.Exit(1) from fault

@@ -14,8 +14,9 @@ from models.packages.encoders import EncoderPackage
 from models.packages.folders import ENCODERS
 from models.packages.weights import ENCODER_PREFIX, PRECISIONS, stored
 from models.packages.writing import About, write_encoder, write_package
-from trainer.cards import draft
+from trainer.cards import draft, outline_training
 from trainer.errors import WrongCheckpoint
+from trainer.joint.tasks import joint_spec
 from trainer.lineage import Checkpoint, read_checkpoint
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ def export(checkpoint: Path, task: str, folder: Path) -> Card:
         The checkpoint cannot be read, or its weights are not those of the encoder and the task.
     """
     state = read_checkpoint(checkpoint)
-    card = draft(task, state.recipe, state.stages)
+    training = outline_training(task, state.recipe, state.stages)
+    card = draft(joint_spec(task), state.recipe.sizes[-1][1], state.recipe.encoder, training)
     encoder = create_encoder(state.recipe.encoder)
     heads = build_heads(encoder.config.channels, card.settings)
     _load(encoder, state, ENCODER_PREFIX, checkpoint)

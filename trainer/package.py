@@ -32,7 +32,7 @@ def build(checkpoint: Path, task: str, data: Path, folder: Path) -> Card:
         The checkpoint or a data set cannot be read.
     """
     export(checkpoint, task, folder)
-    _rewrite(calibrated(load_package(folder), data), folder)
+    rewrite(calibrated(load_package(folder), data), folder)
     return describe(folder, data)
 
 
@@ -49,7 +49,7 @@ def describe(folder: Path, data: Path) -> Card:
             "silence": tuple(_silence(silence) for silence in quiet),
         }
     )
-    return _rewrite(card, folder)
+    return rewrite(card, folder)
 
 
 def bonus(engine: Engine, task: str, data: Path) -> list[Result]:
@@ -108,6 +108,7 @@ def _silence(silence: Silence) -> SilenceFigure:
     return SilenceFigure(**asdict(silence))
 
 
-def _rewrite(card: Card, folder: Path) -> Card:
+def rewrite(card: Card, folder: Path) -> Card:
+    """Write a package's card again."""
     (folder / CARD).write_text(card_text(card), encoding="utf-8")
     return card

@@ -97,3 +97,11 @@ def test_letterbox__a_dot__is_found_again_at_its_place(shape, aspect):
     weight = square.astype(np.float64)
     centre = np.array([[np.average(columns, weights=weight), np.average(rows, weights=weight)]])
     assert box.to_source(centre)[0] == pytest.approx((x, y), abs=0.35)
+
+
+def test_polygon__one_pixel_just_at_the_level__its_own_square():
+    likely = np.zeros((8, 8), np.float32)
+    likely[3, 5] = 0.52
+    edge = polygon(likely)
+    assert len(edge) >= 4
+    assert edge.mean(axis=0) == pytest.approx([5, 3], abs=0.1)

@@ -12,7 +12,7 @@ import torch
 from models.engine import Engine
 from models.findings import NoFinding
 from models.frames import FrameInput, square_of
-from models.packages.card import Card, EncoderOnCard, Figure, InputScope, SilenceFigure, Training, Weights, card_text
+from models.packages.card import Card, Figure, SilenceFigure, Training, card_text
 from models.packages.encoders import EncoderPackage
 from models.packages.folders import ENCODERS
 from models.packages.package import BUNDLED, CARD, TaskPackage, load_package
@@ -23,16 +23,14 @@ from trainer.adapting.closing import closed
 from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import ask, cases_of, results_of
 from trainer.adapting.pool import OUTSIDERS, few, outsiders, pictures_of
-from trainer.cards import SPLIT, STATUS
+from trainer.cards import SPLIT, draft
 from trainer.evaluate import Result, look
 from trainer.tasks.spec import TaskSpec
 from trainer.tasks.truths import Truth
 
-VERSION = "0.1.0"
 DIGITS = 4  # of figures on a card
 ASKED_OF_A_SET = 30  # pictures that should not be answered
-NEVER_LEARNED = ("camus_4ch", "thyroid", "lung_pocus", "abdomen")
-NO_BASELINE = "not measured; the same command with --baseline does it"
+RESTRICTED = ("camus_4ch", "thyroid", "lung_pocus", "abdomen")  # sets that are not free for all use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,33 +69,66 @@ def pack(adaptation: Adaptation, given: EncoderPackage | None, data: Path, folde
     card = _draft(adaptation, command)
     encoder = _encoder(adaptation, given, card, folder.parent / ENCODERS)
     write_package(pupil.heads, card, encoder, folder, pupil.adapter)
-    learned = few(spec.examples(data, "train"), adaptation.plan.shots, adaptation.plan.seed)
-    _close(spec, data, folder, [example.truth for example in learned])
+    learned = few(spec.examples(data, "train"), adaptation.plan.shots, adaptation.plan.seed, adaptation.plan.share)
+    close(spec, data, folder, [example.truth for example in learned])
     return describe(spec, data, folder)
 
 
-def describe(spec: TaskSpec, data: Path, folder: Path) -> Packed:
-    """Measure a package on the test pictures and write the figures into its card; raises as `pack`."""
+def close(
+    spec: TaskSpec, data: Path, folder: Path, learned: Sequence[Truth], foreign_sets: Sequence[str] = OUTSIDERS
+) -> None:
+    """Close a package's gates and calibrate it on validation pictures, in its card; raises as `pack`.
+
+    Parameters
+    ----------
+    learned
+        Truths of the pictures that it learned from.
+    foreign_sets
+        Whose validation pictures it is shown to find out from where on it should keep silent.
+    """
+    package = load_package(folder)
+    size = package.card.input.size
+    with Engine([package], device="cpu") as engine:
+        seen = [ask(engine, spec.name, example) for example in spec.examples(data, "val")]
+        squares = []
+        for _, picture in outsiders(spec, data, "val", foreign_sets):
+            view = (0, 0, picture.shape[1] - 1, picture.shape[0] - 1)
+            squares.append(square_of(FrameInput(pixels=picture, frame=1, view=view), size)[0])
+        foreign = [float(raw["scope"]) for raw in engine.look(spec.name, squares)]
+    settings = closed(package.card.settings, seen, foreign, learned)
+    _rewrite(package.card.model_copy(update={"settings": settings}), folder)
+
+
+def describe(spec: TaskSpec, data: Path, folder: Path, foreign_sets: Sequence[str] = OUTSIDERS) -> Packed:
+    """Measure a package on the test pictures and write the figures into its card; raises as `pack`.
+
+    Parameters
+    ----------
+    foreign_sets
+        Sets whose training pictures taught it what is out of scope.
+    """
     package = load_package(folder)
     with Engine([package], device="cpu") as engine:
         cases = cases_of(engine, spec.name, spec.examples(data, "test"))
-        silence = silences(engine, spec, data)
+        silence = silences(engine, spec, data, foreign_sets)
     results = results_of(cases, package.card.settings, data_words(spec, "test"))
     changed = {"figures": tuple(map(figure, results)), "silence": tuple(silence)}
     _rewrite(package.card.model_copy(update=changed), folder)
     return Packed(package=load_package(folder), cases=tuple(cases), results=tuple(results))
 
 
-def silences(engine: Engine, spec: TaskSpec, data: Path) -> list[SilenceFigure]:
+def silences(
+    engine: Engine, spec: TaskSpec, data: Path, foreign_sets: Sequence[str] = OUTSIDERS
+) -> list[SilenceFigure]:
     """How often a package answers test pictures of other sets, and pictures made here, that it should not answer."""
-    sets = [name for name in (*OUTSIDERS, *NEVER_LEARNED) if name not in (*spec.data, *spec.kin)]
+    sets = [name for name in dict.fromkeys((*OUTSIDERS, *RESTRICTED)) if name not in (*spec.data, *spec.kin)]
     shown = [(name, pictures_of(data / name, "test", ASKED_OF_A_SET)) for name in sets]
     made = [picture for name, picture in outsiders(spec, data, "val") if not name]
     out = []
     for name, pictures in [*shown, ("noise, text, shapes, empty frames", made)]:
         said = [look(engine, spec.name, picture).findings for picture in pictures]
         answered = sum(not all(isinstance(finding, NoFinding) for finding in findings) for findings in said)
-        learned = "train split" if name in OUTSIDERS else "no" if name in NEVER_LEARNED else "other seeds"
+        learned = "train split" if name in foreign_sets else "no" if name in sets else "other seeds"
         words = f"{name} test" if name in sets else name
         out.append(SilenceFigure(data=words, n=len(said), answered=answered, seen_in_training=learned))
     return [each for each in out if each.n]
@@ -133,33 +164,17 @@ def figure(result: Result) -> Figure:
 def _draft(adaptation: Adaptation, command: str) -> Card:
     spec, plan = adaptation.spec, adaptation.plan
     taught = adaptation.pupil.trained_numbers()
-    return Card(
-        schema=1,
-        task=spec.name,
-        version=VERSION,
-        title=spec.title,
-        status=STATUS,
-        intended_use=spec.intended_use,
-        input=InputScope(size=spec.size, words=spec.words, not_for=spec.not_for),
-        # validation pictures choose the scope threshold, so until then none of them may be refused
-        settings=spec.settings.model_copy(update={"scope": 0.0}),
-        encoder=EncoderOnCard(name=plan.architecture, digest="sha256:" + "0" * 64),
-        weights=Weights(sha256="0" * 64, precision="float16"),
-        training=Training(
-            data=adaptation.pool.data,
-            split=SPLIT,
-            command=command,
-            seed=plan.seed,
-            hours=round(adaptation.seconds / 3600, 2),
-            machine=f"one process of {torch.get_num_threads()} thread(s), no accelerator",
-            notes=f"Method {plan.method}: {taught} numbers trained, {adaptation.next_epoch} of at most {plan.epochs}"
-            f" epochs, ended by validation; plan {plan.digest()[:12]}.",
-        ),
-        figures=(),
-        baseline=NO_BASELINE,
-        silence=(),
-        limits=spec.limits,
+    training = Training(
+        data=adaptation.pool.data,
+        split=SPLIT,
+        command=command,
+        seed=plan.seed,
+        hours=round(adaptation.seconds / 3600, 2),
+        machine=f"one process of {torch.get_num_threads()} thread(s), no accelerator",
+        notes=f"Method {plan.method}: {taught} numbers trained, {adaptation.next_epoch} of at most {plan.epochs}"
+        f" epochs, ended by validation; plan {plan.digest()[:12]}.",
     )
+    return draft(spec, spec.size, plan.architecture, training)
 
 
 def _encoder(adaptation: Adaptation, given: EncoderPackage | None, card: Card, into: Path) -> EncoderPackage:
@@ -175,21 +190,6 @@ def _encoder(adaptation: Adaptation, given: EncoderPackage | None, card: Card, i
     if not given.path.resolve().is_relative_to(BUNDLED) and not (into / given.path.name).exists():
         shutil.copytree(given.path, into / given.path.name)
     return given
-
-
-def _close(spec: TaskSpec, data: Path, folder: Path, learned: Sequence[Truth]) -> None:
-    package = load_package(folder)
-    size = package.card.input.size
-    with Engine([package], device="cpu") as engine:
-        seen = [ask(engine, spec.name, example) for example in spec.examples(data, "val")]
-        squares = []
-        for _, picture in outsiders(spec, data, "val"):
-            view = (0, 0, picture.shape[1] - 1, picture.shape[0] - 1)
-            squares.append(square_of(FrameInput(pixels=picture, frame=1, view=view), size)[0])
-        foreign = [float(raw["scope"]) for raw in engine.look(spec.name, squares)]
-    _rewrite(
-        package.card.model_copy(update={"settings": closed(package.card.settings, seen, foreign, learned)}), folder
-    )
 
 
 def _rewrite(card: Card, folder: Path) -> None:

@@ -21,15 +21,17 @@ from trainer.tasks.truths import Answer, Truth, ViewAnswer
 
 OUTSIDERS = ("hc18", "bus_bra", "carotid_cca", "usgra_seg", "timtrack_muscle", "aul_liver")  # permissive licences only
 OF_A_SET = {"train": 24, "val": 12}  # outsiders of each set that are taken, evenly over its index
+BY_PATIENT = 7  # beside the seed, where patients are drawn
 NONSENSE = {"train": (48, 31), "val": (24, 32)}  # pictures made here, and their seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shown:
-    """A picture as it is kept in memory."""
+    """A picture, or several that belong together, as they are kept in memory."""
 
     square: NDArray[np.uint8]  # (CACHE_SIZE, CACHE_SIZE), letterboxed
     truth: Truth | None  # in pixels of the square; None: out of scope
+    others: tuple[NDArray[np.uint8], ...] = ()  # squares of the pictures that belong to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,15 +44,15 @@ class Pool:
     data: tuple[DataSet, ...]  # as the card names what was learned from
 
 
-def gather(spec: TaskSpec, data: Path, shots: int | None, seed: int) -> Pool:
-    """Read a task's examples and outsiders.
+def gather(spec: TaskSpec, data: Path, shots: int | None, seed: int, share: float | None = None) -> Pool:
+    """Read a task's examples, of the training ones those that `few` chooses, and outsiders.
 
     Raises
     ------
     MissingData
         A data set of the task is not there. Sets of outsiders that are not there are left out.
     """
-    chosen = few(spec.examples(data, "train"), shots, seed)
+    chosen = few(spec.examples(data, "train"), shots, seed, share)
     others = outsiders(spec, data, "train")
     return Pool(
         train=tuple(kept(example) for example in chosen),
@@ -63,17 +65,23 @@ def gather(spec: TaskSpec, data: Path, shots: int | None, seed: int) -> Pool:
 def kept(example: Example) -> Shown:
     """An example as it is kept in memory, its truth moved along."""
     square, box = letterbox(example.picture, CACHE_SIZE)
-    return Shown(square=square, truth=example.truth.moved(box.matrix(), CACHE_SIZE))
+    others = tuple(letterbox(picture, CACHE_SIZE)[0] for picture in example.others)
+    return Shown(square=square, truth=example.truth.moved(box.matrix(), CACHE_SIZE), others=others)
 
 
-def few(examples: Sequence[Example], shots: int | None, seed: int) -> list[Example]:
-    """Some examples, of each answer where there are answers, of as many patients as there are.
+def few(examples: Sequence[Example], shots: int | None, seed: int, share: float | None = None) -> list[Example]:
+    """Some examples: so many of each answer, of as many patients as there are; or all of some patients.
 
     Parameters
     ----------
     shots
-        How many, of each answer; None: all.
+        How many, of each answer where there are answers; None: all.
+    share
+        Of the patients, 0 to 1; of those of each answer, and of each answer at least one. None: all. The patients of a
+        smaller share are among those of a larger one with the same seed. `shots` is not looked at beside it.
     """
+    if share is not None:
+        return _of_patients(examples, share, seed)
     if shots is None:
         return list(examples)
     order = np.random.default_rng([seed, shots]).permutation(len(examples))
@@ -85,11 +93,13 @@ def few(examples: Sequence[Example], shots: int | None, seed: int) -> list[Examp
     return [example for mine in taken.values() for example in mine]
 
 
-def outsiders(spec: TaskSpec, data: Path, split: str) -> list[tuple[str, NDArray[np.uint8]]]:
+def outsiders(
+    spec: TaskSpec, data: Path, split: str, sets: Sequence[str] = OUTSIDERS
+) -> list[tuple[str, NDArray[np.uint8]]]:
     """Pictures (H, W) that a task should not answer, with the name of their set; made ones are of the set ""."""
     found = [
         (name, picture)
-        for name in OUTSIDERS
+        for name in sets
         if name not in (*spec.data, *spec.kin)
         for picture in pictures_of(data / name, split, OF_A_SET[split])
     ]
@@ -106,6 +116,26 @@ def pictures_of(folder: Path, split: str, most: int) -> list[NDArray[np.uint8]]:
         return []
     chosen = np.unique(np.linspace(0, len(listed) - 1, min(most, len(listed))).round().astype(int))
     return [read_gray(folder / listed[i]["image"]) for i in chosen]
+
+
+def _of_patients(examples: Sequence[Example], share: float, seed: int) -> list[Example]:
+    strata: dict[object, list[str]] = {}
+    for patient, stratum in _answers_of_patients(examples).items():
+        strata.setdefault(stratum, []).append(patient)
+    rng = np.random.default_rng([seed, BY_PATIENT])
+    taken: set[str] = set()
+    for patients in strata.values():
+        order = rng.permutation(len(patients))
+        taken |= {patients[i] for i in order[: max(1, round(share * len(patients)))]}
+    return [example for example in examples if example.patient in taken]
+
+
+def _answers_of_patients(examples: Sequence[Example]) -> dict[str, object]:
+    """The most frequent answer of each patient, of equally frequent ones the first."""
+    found: dict[str, list[object]] = {}
+    for example in examples:
+        found.setdefault(example.patient, []).append(_stratum(example.truth))
+    return {patient: max(answers, key=answers.count) for patient, answers in found.items()}
 
 
 def _patients_in_turn(examples: Iterable[Example]) -> list[Example]:
@@ -127,7 +157,7 @@ def _stratum(truth: Truth) -> object:
 def _data_sets(examples: Sequence[Example], role: str) -> list[DataSet]:
     patients: dict[str, list[str]] = {}
     for example in examples:
-        patients.setdefault(example.name.split("/")[0], []).append(example.patient)
+        patients.setdefault(example.name.split("/")[0], []).extend([example.patient] * len(example.pictures))
     return [_data_set(name, role, len(all_), len(set(all_))) for name, all_ in patients.items()]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +14,7 @@ from models.packages.settings import Settings
 from trainer.data.cohort import read_gray, rows
 from trainer.errors import MissingData
 from trainer.tasks.truths import Truth
+from trainer.tasks.twins import LEAKING, twins
 
 Row: TypeAlias = Mapping[str, str]
 SOURCE = "data set"  # the trait that every example has
@@ -41,7 +42,7 @@ class Variation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Example:
-    """One picture and what is true of it."""
+    """One picture, or several that belong together, and what is true of it."""
 
     name: str  # of the set and the picture, "carotid_cca/cca_174810_1069"
     picture: NDArray[np.uint8]  # (H, W), gray
@@ -49,6 +50,12 @@ class Example:
     patient: str  # no patient of another set has this key
     mm_per_pixel: float | None = None
     traits: Mapping[str, str] = field(default_factory=dict)  # what tells pictures apart: device, data set, …
+    others: tuple[NDArray[np.uint8], ...] = ()  # further pictures (H, W) of the same view, gray, in order of time
+
+    @property
+    def pictures(self) -> tuple[NDArray[np.uint8], ...]:
+        """All of them, the first one first."""
+        return (self.picture, *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +74,8 @@ class TaskSpec:
     headline: tuple[str, ...]  # the figures that stand for the task where there is room for few
     # The folder of a set, its name and a row of its index to the truth; None: the row is not for this task.
     truth: Callable[[Path, str, Row], Truth | None]
+    # A row that has a truth, and all rows of its split, to the rows whose pictures belong to the same example.
+    beside: Callable[[Row, Sequence[Row]], Sequence[Row]] | None = None
     variation: Variation = Variation()
     limits: tuple[str, ...] = ()
 
@@ -92,10 +101,13 @@ class TaskSpec:
 
     def _of_set(self, folder: Path, name: str, split: str) -> list[Example]:
         found = []
-        for row in rows(folder, split):
+        doubled = twins(folder, split) if name in LEAKING else frozenset()
+        listed = rows(folder, split)
+        for row in listed:
             truth = self.truth(folder, name, row)
-            if truth is None:
+            if truth is None or row["id"] in doubled:
                 continue
+            others = [] if self.beside is None else list(self.beside(row, listed))
             found.append(
                 Example(
                     name=f"{name}/{row['id']}",
@@ -103,7 +115,8 @@ class TaskSpec:
                     truth=truth,
                     patient=f"{name}/{row['patient_id']}",
                     mm_per_pixel=float(row["pixel_spacing_mm"]) if row.get("pixel_spacing_mm") else None,
-                    traits={SOURCE: name, **traits_of(row)},
+                    traits={SOURCE: name, **_shared(traits_of(each) for each in (row, *others))},
+                    others=tuple(read_gray(folder / each["image"]) for each in others),
                 )
             )
         return found
@@ -112,3 +125,9 @@ class TaskSpec:
 def traits_of(row: Row) -> dict[str, str]:
     """What a row of an index file says that tells pictures apart; an empty cell is not known."""
     return {trait: row[column] for column, trait in TRAITS.items() if row.get(column)}
+
+
+def _shared(traits: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """What is the same in all of them."""
+    first, *others = traits
+    return {trait: value for trait, value in first.items() if all(other.get(trait) == value for other in others)}
