@@ -36,8 +36,9 @@ def interval(values: ArrayLike, patients: Sequence[str], figure: Callable[[NDArr
         Computes the figure from rows; a round in which it is not a number is left out.
     """
     table = np.asarray(values, dtype=np.float64)
-    drawn = [figure(table[chosen]) for chosen in _draws(tuple(patients), ROUNDS)]
-    return _bounded(figure(table), drawn, patients)
+    value = figure(table)
+    drawn = [figure(table[chosen]) for chosen in _draws(tuple(patients), ROUNDS)] if np.isfinite(value) else []
+    return _bounded(value, drawn, patients)
 
 
 def interval_of_counts(

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from models.findings import Finding
 from models.frames import Place
 from models.readers import Raw
-from trainer.bootstrap import interval
+from trainer.bootstrap import interval, interval_of_counts
 from trainer.evaluate import Result
 from trainer.tasks.spec import Example
 
 Score: TypeAlias = tuple[str, str]  # name of a figure and its unit
 Curve: TypeAlias = Callable[[NDArray[np.float64]], float]  # rows to a figure
+CurveOfCounts: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +57,13 @@ def over_rows(cases: Sequence[Case], data: str, rows: str, figures: Sequence[tup
 def result(score: Score, data: str, rows: Sequence[tuple[Case, tuple[float, ...]]], figure: Curve) -> Result:
     """A figure with its 95 % bootstrap interval by patient."""
     found = interval([row for _, row in rows], [case.asked.example.patient for case, _ in rows], figure)
+    name, unit = score
+    return Result(name=name, data=data, value=found.value, low=found.low, high=found.high, unit=unit, n=found.n)
+
+
+def result_of_counts(score: Score, data: str, cases: Sequence[Case], figure: CurveOfCounts) -> Result:
+    """As `result`, for a figure that takes how often each case was drawn, (rounds, cases), and gives (rounds,)."""
+    found = interval_of_counts([case.asked.example.patient for case in cases], figure)
     name, unit = score
     return Result(name=name, data=data, value=found.value, low=found.low, high=found.high, unit=unit, n=found.n)
 

@@ -40,6 +40,30 @@ def specificity(rows: NDArray[np.float64]) -> float:
     return float(np.mean(no[:, 0] < no[:, 2])) if len(no) else float("nan")
 
 
+def f1(rows: NDArray[np.float64]) -> float:
+    """Twice the hits over yeses said and yeses true: rows (probability, truth, threshold); NaN without any."""
+    said, yes = rows[:, 0] >= rows[:, 2], rows[:, 1] > 0.5
+    whole = float(np.sum(said) + np.sum(yes))
+    return 2 * float(np.sum(said & yes)) / whole if whole else float("nan")
+
+
+def sensitivity_of(answer: int, rows: NDArray[np.float64]) -> float:
+    """Share of the cases of an answer that got it: rows (answer, truth), -1 is silence; NaN without any."""
+    mine = rows[rows[:, 1] == answer, 0]
+    return float(np.mean(mine == answer)) if len(mine) else float("nan")
+
+
+def specificity_of(answer: int, rows: NDArray[np.float64]) -> float:
+    """Share of the cases of other answers that did not get this one: rows (answer, truth); NaN without any."""
+    others = rows[rows[:, 1] != answer, 0]
+    return float(np.mean(others != answer)) if len(others) else float("nan")
+
+
+def auc_of(answer: int, rows: NDArray[np.float64]) -> float:
+    """Area under the curve of one answer against all others: rows (truth, probability of each)."""
+    return auc(np.stack([rows[:, 1 + answer], rows[:, 0] == answer], axis=1))
+
+
 def macro_f1(rows: NDArray[np.float64]) -> float:
     """Mean F1 of the answers that occur: rows (answer, truth); an answer of -1 is silence."""
     scores = []
@@ -52,8 +76,7 @@ def macro_f1(rows: NDArray[np.float64]) -> float:
 
 def mean_auc(rows: NDArray[np.float64]) -> float:
     """Mean over answers of the area under each one's curve against all others: rows (truth, probability of each)."""
-    truth = rows[:, 0]
-    areas = [auc(np.stack([rows[:, 1 + k], truth == k], axis=1)) for k in range(rows.shape[1] - 1)]
+    areas = [auc_of(k, rows) for k in range(rows.shape[1] - 1)]
     known = [area for area in areas if np.isfinite(area)]
     return float(np.mean(known)) if known else float("nan")
 
@@ -66,4 +89,9 @@ PROBABILITY: tuple[tuple[Score, Curve], ...] = (
     (("AUC", ""), _auc),
     (("Brier score", ""), brier),
     (("calibration error", ""), calibration_error),
+)
+AT_THRESHOLD: tuple[tuple[Score, Curve], ...] = (
+    (("sensitivity", ""), sensitivity),
+    (("specificity", ""), specificity),
+    (("F1", ""), f1),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from models.packages.settings_pictures import ClassificationSettings, OrdinalSet
 from models.readers.category import calibrated
 from models.readers.ordinal import grade_probabilities
 from models.readers.view import view_probabilities
-from trainer.adapting.case import Asked, Case, Score, means, over_rows
-from trainer.adapting.curves import calibration_error, macro_f1, mean_auc
+from trainer.adapting.case import Asked, Case, Curve, Score, means, over_rows
+from trainer.adapting.curves import auc_of, calibration_error, macro_f1, mean_auc, sensitivity_of, specificity_of
 from trainer.evaluate import Result
 from trainer.tasks.truths import UNKNOWN, Answer, ViewAnswer
 
@@ -55,13 +56,28 @@ def view_case(asked: Asked, settings: ViewSettings) -> Case:
 
 
 def results(cases: Sequence[Case], settings: object, data: str) -> list[Result]:
-    """Means of all scores, F1, AUC and calibration error."""
+    """Means of all scores, F1, AUC and calibration error; of a set without order also each answer's own figures."""
     return [
         *means(cases, data),
         *over_rows(cases, data, PAIR, [(("F1, mean of answers", ""), macro_f1)]),
         *over_rows(cases, data, ALL, [(("AUC, mean of answers", ""), mean_auc)]),
         *over_rows(cases, data, SURE, [(("calibration error", ""), calibration_error)]),
+        *(_of_each(cases, settings, data) if isinstance(settings, ClassificationSettings) else ()),
     ]
+
+
+def _of_each(cases: Sequence[Case], settings: ClassificationSettings, data: str) -> list[Result]:
+    """How well each answer is told from all others, as it is said: silence is no answer."""
+    out = []
+    for number, answer in enumerate(settings.answers):
+        words = answer.code.meaning
+        said: list[tuple[Score, Curve]] = [
+            ((f"sensitivity, {words}", ""), partial(sensitivity_of, number)),
+            ((f"specificity, {words}", ""), partial(specificity_of, number)),
+        ]
+        out += over_rows(cases, data, PAIR, said)
+        out += over_rows(cases, data, ALL, [((f"AUC, {words}", ""), partial(auc_of, number))])
+    return out
 
 
 def _case(

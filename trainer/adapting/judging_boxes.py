@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from models.findings import Box, NoFinding
 from models.packages.settings_detection import DetectionSettings
-from trainer.adapting.case import Asked, Case, means, result
+from trainer.adapting.case import Asked, Case, Score, means, result_of_counts
 from trainer.evaluate import Result
 from trainer.tasks.truths import Boxes
 
 OVERLAP = 0.5  # intersection over union from which a box is right
+STRICTER = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # of the mean over ten, as COCO has it
 
 
 def detection_case(asked: Asked, settings: DetectionSettings) -> Case:
@@ -23,67 +24,104 @@ def detection_case(asked: Asked, settings: DetectionSettings) -> Case:
         raise TypeError(f"{asked.example.name} has no boxes")
     rows: dict[str, tuple[float, ...]] = {}
     overlaps: list[float] = []
+    false = 0
     for number, each in enumerate(settings.classes):
         if not truth.labelled[number]:
             continue
         name = each.structure.name
         found = [f for f in asked.findings if isinstance(f, Box) and f.name == name]
+        found.sort(key=lambda box: -(box.confidence or 0.0))
         right = truth.boxes[truth.classes == number]
-        hits, shared = _hits(sorted(found, key=lambda box: -(box.confidence or 0.0)), right)
-        overlaps += shared
-        rows[name] = (float(len(right)), *(value for hit in hits for value in hit))
+        shares = np.array([overlap(np.array([b.left, b.top, b.right, b.bottom]), right) for b in found])
+        shares = shares.reshape(len(found), len(right))
+        overlaps += [float(share) for share in shares.max(axis=0, initial=0.0)]
+        for least in STRICTER:
+            hits = _hits(shares, least)
+            pairs = zip(found, hits, strict=True)
+            flat = (value for box, hit in pairs for value in (box.confidence or 0.0, float(hit)))
+            rows[row_name(name, least)] = (float(len(right)), *flat)
+        false += int(np.sum(~_hits(shares, OVERLAP)))
     said = not all(isinstance(finding, NoFinding) for finding in asked.findings)
     goodness = float(np.mean(overlaps)) if overlaps else 1.0
-    scores = {("answered", "%"): 100.0 * said}
+    scores: dict[Score, float] = {("answered", "%"): 100.0 * said}
     if overlaps:
         scores["overlap of boxes, silence counted as 0", ""] = goodness
+    scores["false boxes per picture", ""] = float(false)
     return Case(asked=asked, goodness=goodness, scores=scores, rows=rows)
 
 
 def results(cases: Sequence[Case], settings: DetectionSettings, data: str) -> list[Result]:
-    """Average precision of each class that occurs, their mean, and means of all scores."""
+    """Average precision of each class that occurs, their means, and means of all scores.
+
+    References
+    ----------
+    Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, for the mean over ten overlaps.
+    """
     names = [each.structure.name for each in settings.classes]
     there = [name for name in names if any(case.rows.get(name, (0.0,))[0] for case in cases)]
-    numbered: list[tuple[Case, tuple[float, ...]]] = [(case, (float(i),)) for i, case in enumerate(cases)]
+    if not there:
+        return means(cases, data)
 
-    def precision(name: str, chosen: NDArray[np.float64]) -> float:
-        return average_precision([cases[int(i)].rows[name] for i in chosen[:, 0] if name in cases[int(i)].rows])
+    def mean_of(overlaps: Sequence[float], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        each = [
+            average_precision([case.rows.get(row_name(name, least), (0.0,)) for case in cases], counts)
+            for least in overlaps
+            for name in there
+        ]
+        return _mean_of_known(np.stack(each))
 
-    def overall(chosen: NDArray[np.float64]) -> float:
-        each = [value for value in (precision(name, chosen) for name in there) if np.isfinite(value)]
-        return float(np.mean(each)) if each else float("nan")
-
-    out = [result((f"mAP at {OVERLAP}", ""), data, numbered, overall)] if there else []
+    out = [
+        result_of_counts((f"mAP at {OVERLAP}", ""), data, cases, lambda counts: mean_of([OVERLAP], counts)),
+        result_of_counts(
+            (f"mAP at {STRICTER[0]} to {STRICTER[-1]}", ""), data, cases, lambda counts: mean_of(STRICTER, counts)
+        ),
+    ]
     for name in there:
-        mine = [(case, row) for case, row in numbered if name in case.rows]
-        figure = lambda chosen, name=name: precision(name, chosen)  # noqa: E731 - bound to its name
-        out.append(result((f"{name} AP at {OVERLAP}", ""), data, mine, figure))
+        mine = [case for case in cases if name in case.rows]
+        listed = [case.rows[name] for case in mine]
+        figure = lambda counts, listed=listed: average_precision(listed, counts)  # noqa: E731 - bound to its rows
+        out.append(result_of_counts((f"{name} AP at {OVERLAP}", ""), data, mine, figure))
     return [*out, *means(cases, data)]
 
 
-def average_precision(rows: Sequence[tuple[float, ...]]) -> float:
+def row_name(name: str, least: float) -> str:
+    """Under what a case keeps the boxes of a class, right from a least overlap."""
+    return name if least == OVERLAP else f"{name}, overlap {least}"
+
+
+def average_precision(
+    rows: Sequence[tuple[float, ...]], counts: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Area under the curve of precision over recall, precision made to fall; NaN where nothing is to be found.
 
     Parameters
     ----------
     rows
         Of each picture: how many things there are, then score and 1 or 0 (right or not) of each box.
+    counts
+        How often each picture was drawn in each round, (rounds, pictures); None: each once, in one round.
+
+    Returns
+    -------
+    NDArray
+        (rounds,)
 
     References
     ----------
     Everingham et al., "The Pascal Visual Object Classes Challenge: A Retrospective", IJCV 111 (2015).
     """
-    total = sum(row[0] for row in rows)
-    if not total:
-        return float("nan")
-    pairs = [(row[i], row[i + 1]) for row in rows for i in range(1, len(row), 2)]
-    if not pairs:
-        return 0.0
-    scores, right = np.array(pairs).T
-    right = right[np.argsort(-scores, kind="stable")]
-    hits = np.cumsum(right)
-    precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
-    return float(np.sum(precision * right) / total)
+    drawn = np.ones((1, len(rows))) if counts is None else counts
+    total = drawn @ np.array([row[0] for row in rows])
+    boxes = [(row[i], row[i + 1], picture) for picture, row in enumerate(rows) for i in range(1, len(row), 2)]
+    if not boxes:
+        return np.where(total > 0, 0.0, np.nan)
+    scores, right, pictures = np.array(boxes).T
+    order = np.argsort(-scores, kind="stable")
+    right, times = right[order], drawn[:, pictures[order].astype(int)]
+    hits, said = np.cumsum(times * right, axis=1), np.cumsum(times, axis=1)
+    precision = np.maximum.accumulate((hits / np.maximum(said, 1))[:, ::-1], axis=1)[:, ::-1]
+    area: NDArray[np.float64] = np.sum(precision * times * right, axis=1)
+    return _shares(area, total)
 
 
 def overlap(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,18 +133,26 @@ def overlap(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np
     return out
 
 
-def _hits(found: Sequence[Box], truth: NDArray[np.float64]) -> tuple[list[tuple[float, float]], list[float]]:
-    """Score and 1 or 0 of each box, the surest first; and the best overlap with each true box."""
-    taken = np.zeros(len(truth), bool)
-    best = np.zeros(len(truth))
-    hits = []
-    for box in found:
-        shares = overlap(np.array([box.left, box.top, box.right, box.bottom]), truth)
-        best = np.maximum(best, shares)
-        free = np.where(taken, -1.0, shares)
+def _hits(shares: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
+    """Which boxes are right, of their overlaps (boxes, truths), the surest first; each truth is found once."""
+    taken = np.zeros(shares.shape[1], bool)
+    hits = np.zeros(len(shares), bool)
+    for number, mine in enumerate(shares):
+        free = np.where(taken, -1.0, mine)
         at = int(free.argmax()) if len(free) else -1
-        hit = at >= 0 and free[at] >= OVERLAP
-        if hit:
-            taken[at] = True
-        hits.append((box.confidence or 0.0, float(hit)))
-    return hits, [float(value) for value in best]
+        if at >= 0 and free[at] >= least:
+            taken[at] = hits[number] = True
+    return hits
+
+
+def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the first axis of what is a number; NaN where nothing is."""
+    known = np.isfinite(values)
+    total, count = np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0)
+    return _shares(total, count)
+
+
+def _shares(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Part over whole; NaN where the whole is nothing."""
+    out: NDArray[np.float64] = np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+    return out

@@ -11,7 +11,7 @@ from models.findings import Finding, Mask, NoFinding, Quantity
 from models.packages.settings import OutlineSettings
 from models.packages.settings_pictures import SegmentationSettings
 from trainer.adapting.case import Asked, Case, Score, means, over_rows
-from trainer.adapting.curves import PROBABILITY, sensitivity, specificity
+from trainer.adapting.curves import AT_THRESHOLD, PROBABILITY
 from trainer.adapting.surfaces import dice, edge_distances, hd95
 from trainer.evaluate import Result
 from trainer.tasks.truths import UNLABELLED, LabelMap, Outlined
@@ -66,10 +66,7 @@ def outline_results(cases: Sequence[Case], settings: OutlineSettings, data: str)
         return means(cases, data)
     name = settings.question.probability_name
     told = [((f"{figure} of {name}", unit), curve) for (figure, unit), curve in PROBABILITY]
-    at = settings.question.threshold
-    told += [
-        ((f"{word} at {at:.3f}", ""), c) for word, c in (("sensitivity", sensitivity), ("specificity", specificity))
-    ]
+    told += [((f"{figure} at the card's threshold", unit), curve) for (figure, unit), curve in AT_THRESHOLD]
     return [*means(cases, data), *over_rows(cases, data, SURE, told)]
 
 

@@ -27,6 +27,9 @@ def landmarks_case(asked: Asked, settings: LandmarksSettings) -> Case:
     known = off[np.isfinite(off)]
     said = any(not isinstance(finding, NoFinding) for finding in asked.findings)
     scores: dict[Score, float] = {("answered", "%"): 100.0 * said}
+    marked = np.isfinite(truth.points).all(axis=1)
+    if marked.any():
+        scores["points found", "%"] = 100.0 * float(np.isfinite(found[marked]).all(axis=1).mean())
     if len(known):
         scores["mean radial error", unit] = float(known.mean())
     for quantity in settings.quantities:

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from tests.trainer.adapting import toy
-from trainer.adapting.curves import calibration_error, macro_f1, mean_auc, sensitivity, specificity
+from tests.trainer.adapting.judged import answer, asked, box
+from trainer.adapting import judging_answers, judging_boxes
+from trainer.adapting.curves import calibration_error, f1, macro_f1, mean_auc, sensitivity, specificity
 from trainer.adapting.fitting import platt_of, temperature_of
-from trainer.adapting.judging_boxes import average_precision, overlap
+from trainer.adapting.judging_answers import classification_case
+from trainer.adapting.judging_boxes import average_precision, detection_case, overlap
 from trainer.adapting.judging_masks import mask_scores
 from trainer.adapting.judging_points import matched
 from trainer.adapting.surfaces import dice, edge_distances, hd95
+from trainer.tasks.truths import Answer, Boxes
 
 
 def square(left: int, right: int) -> np.ndarray:
@@ -47,9 +51,44 @@ def test_mask_scores__with_a_spacing__tell_distances_in_mm():
 
 def test_average_precision__two_found_one_wrong_between__as_worked_out_by_hand():
     rows = [(1.0, 0.9, 1.0, 0.8, 0.0), (1.0, 0.7, 1.0)]
-    assert average_precision(rows) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision([(2.0,)]) == 0
-    assert np.isnan(average_precision([(0.0, 0.4, 0.0)]))
+    assert average_precision(rows)[0] == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision([(2.0,)])[0] == 0
+    assert np.isnan(average_precision([(0.0, 0.4, 0.0)])[0])
+
+
+def test_average_precision__pictures_drawn_again__as_if_they_were_listed_so_often():
+    rng = np.random.default_rng(3)
+    rows = []
+    for _ in range(12):
+        boxes = [(rng.random(), float(rng.random() < 0.5)) for _ in range(rng.integers(0, 4))]
+        rows.append((float(sum(hit for _, hit in boxes) + rng.integers(0, 2)), *(v for box in boxes for v in box)))
+    counts = rng.integers(0, 3, (5, 12))
+    listed = [[row for row, times in zip(rows, drawn, strict=True) for _ in range(times)] for drawn in counts]
+    each = [average_precision(drawn)[0] for drawn in listed]
+    assert average_precision(rows, counts.astype(float)) == pytest.approx(np.array(each))
+
+
+def test_detection__a_box_that_fits_roughly__counts_at_a_half_but_not_at_stricter_overlaps():
+    settings = toy.KINDS["detection"]
+    truth = Boxes(boxes=np.array([[10.0, 10, 30, 30]]), classes=np.zeros(1, np.int64), labelled=np.ones(1, bool))
+    case = detection_case(asked(truth, (box(13, 0.9), box(0, 0.4))), settings)
+    figures = {each.name: each.value for each in judging_boxes.results([case], settings, "")}
+    assert figures["mAP at 0.5"] == 1
+    assert figures["mAP at 0.5 to 0.95"] == pytest.approx(0.8)
+    assert figures["false boxes per picture"] == 1
+
+
+def test_answers__of_three__have_sensitivity_specificity_and_auc_each():
+    settings = toy.KINDS["classification"]
+    cases = []
+    for truth, logits, said in ((0, [2, 0], 0), (0, [0, 1], 1), (1, [0, 3], 1), (1, [0, 2], None)):
+        findings = () if said is None else (answer(said),)
+        cases.append(classification_case(asked(Answer(number=truth), findings, answer=np.array(logits)), settings))
+    figures = {each.name: each.value for each in judging_answers.results(cases, settings, "")}
+    words = settings.answers[1].code.meaning
+    assert figures[f"sensitivity, {words}"] == 0.5
+    assert figures[f"specificity, {words}"] == 0.5
+    assert figures[f"AUC, {words}"] == 1
 
 
 def test_overlap__of_half_covered_boxes__is_a_third():
@@ -60,6 +99,7 @@ def test_curves__of_four_answers__as_worked_out_by_hand():
     rows = np.array([[0.9, 1, 0.5], [0.4, 1, 0.5], [0.6, 0, 0.5], [0.1, 0, 0.5]])
     assert sensitivity(rows) == 0.5
     assert specificity(rows) == 0.5
+    assert f1(rows) == 0.5
     assert calibration_error(rows) == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
     assert macro_f1(np.array([[0, 0], [1, 1], [1, 0], [-1, 1]])) == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert mean_auc(np.array([[0, 0.9, 0.1], [1, 0.2, 0.8]])) == 1
