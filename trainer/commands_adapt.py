@@ -56,6 +56,10 @@ def add_commands(app: typer.Typer, outlines: Callable[..., None], measure: Calla
             str, typer.Option(help="frozen: heads; lora: heads and an adapter; full: the encoder too.")
         ] = "frozen",
         shots: Annotated[int | None, typer.Option(min=1, help="Learn from so many pictures, of each answer.")] = None,
+        share: Annotated[
+            float | None,
+            typer.Option(help="Learn from so many of the training patients, 0.1 for a tenth; not with --shots."),
+        ] = None,
         baseline: Annotated[
             bool, typer.Option("--baseline", help="The same network from scratch, told on the card of the other.")
         ] = False,
@@ -76,8 +80,10 @@ def add_commands(app: typer.Typer, outlines: Callable[..., None], measure: Calla
         """
         asked = list(task or OUTLINES)
         if set(asked) <= set(OUTLINES):
-            if encoder is not None or shots is not None or baseline or method != "frozen":
-                raise typer.BadParameter("--encoder, --method, --shots and --baseline are not for outlines together")
+            if encoder is not None or shots is not None or share is not None or baseline or method != "frozen":
+                raise typer.BadParameter(
+                    "--encoder, --method, --shots, --share and --baseline are not for outlines together"
+                )
             outlines(data, asked, out, recipe, initial, epochs, seed)
             return
         if len(asked) != 1 or recipe is not None or initial:
@@ -89,6 +95,7 @@ def add_commands(app: typer.Typer, outlines: Callable[..., None], measure: Calla
             method=_method(method),
             encoder=encoder,
             shots=shots,
+            share=share,
             epochs=epochs or EPOCHS,
             seed=seed or 0,
             baseline=baseline,

@@ -26,6 +26,7 @@ class Plan:
     epochs: int = 40
     seed: int = 0
     shots: int | None = None  # examples that are learned from, of each answer where there are answers; None: all
+    share: float | None = None  # of the training patients, 0 to 1, that are learned from; None: all
     batch: int = 8
     outsiders: int = 2  # in each batch, for the scope head
     least: int = 96  # showings in an epoch: few examples are shown several times
@@ -53,4 +54,7 @@ class Plan:
 
     def digest(self) -> str:
         """Hex digest that tells plans apart."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        values = asdict(self)
+        if self.share is None:  # plans that know nothing of shares keep the digests that cards and checkpoints tell
+            del values["share"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -22,6 +22,12 @@ PACKAGES, BASELINES, REPORT = "packages", "baselines", "report.html"
 DEFAULT_ENCODER = BUNDLED / PERMISSIVE / ENCODERS / "echocare_tiny-2e9fddc24549"  # by name: others may lie beside it
 
 
+class BadOrder(TrainerError):
+    """What is asked for contradicts itself."""
+
+    code = "bad-order"
+
+
 class NoEncoder(TrainerError):
     """There is no encoder to adapt to."""
 
@@ -38,6 +44,7 @@ class Order:
     method: Method = "frozen"
     encoder: Path | None = None  # folder of an encoder package; None: the bundled permissive one
     shots: int | None = None
+    share: float | None = None  # of the training patients; not together with shots
     epochs: int = 40
     seed: int = 0
     baseline: bool = False  # learn the same network from scratch instead, for the card of the other
@@ -53,6 +60,7 @@ class Order:
         words = f"echocare-train adapt --task {self.task} --data DIR --method {self.method}"
         words += "" if self.encoder is None else f" --encoder {self.encoder.name}"
         words += "" if self.shots is None else f" --shots {self.shots}"
+        words += "" if self.share is None else f" --share {self.share:g}"
         return words + f" --epochs {self.epochs} --seed {self.seed}" + (" --baseline" if self.baseline else "")
 
 
@@ -71,11 +79,14 @@ def adapt(
 
     Raises
     ------
+    BadOrder
+        Shots and a share are asked for together, or a share that is none.
     TrainerError
         The task is unknown, data are missing, or a checkpoint of another plan is in the way.
     EngineError, PackageError
         An encoder is damaged, or the package does not run.
     """
+    _check(order)
     spec = spec_of(order.task)
     given = encoder_for(order.encoder)
     plan = Plan(
@@ -86,8 +97,9 @@ def adapt(
         epochs=order.epochs,
         seed=order.seed,
         shots=order.shots,
+        share=order.share,
     )
-    pool = gather(spec, order.data, order.shots, order.seed)
+    pool = gather(spec, order.data, order.shots, order.seed, order.share)
     start = None if order.baseline else given
     folder = order.out / _name(plan)
     adaptation = Adaptation(plan, spec, pool, start, folder, on_view)
@@ -122,6 +134,16 @@ def encoder_for(folder: Path | None) -> EncoderPackage:
     return load_encoder(DEFAULT_ENCODER)
 
 
+def _check(order: Order) -> None:
+    if order.share is None:
+        return
+    if order.shots is not None:
+        raise BadOrder("shots and a share both choose what is learned from: give one of them")
+    if not 0 < order.share <= 1:
+        raise BadOrder(f"a share of the patients lies above 0 and is 1 at most, not {order.share:g}: 0.1 is a tenth")
+
+
 def _name(plan: Plan) -> str:
     shots = "" if plan.shots is None else f"-{plan.shots}"
-    return f"{plan.task}-{plan.method}{shots}-{plan.seed}"
+    share = "" if plan.share is None else f"-share{plan.share:g}"
+    return f"{plan.task}-{plan.method}{shots}{share}-{plan.seed}"
