@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from models.packages.parts import CardPart, CodeOnCard, KindSettings, Structure
+from models.packages.settings_ejection import EjectionFraction
 
 
 class Concept(CardPart):
@@ -56,10 +57,21 @@ class SegmentationSettings(KindSettings):
     name: str = Field(min_length=1)  # of all structures together: "carotid wall"
     exclusive: bool  # true: a pixel belongs to one structure or none; false: structures may overlap
     structures: tuple[MaskedStructure, ...] = Field(min_length=1)
+    ejection: EjectionFraction | None = None  # of one of them, where a cine shows it beat
 
     @model_validator(mode="after")
     def _differ(self) -> SegmentationSettings:
         differ("structure", (each.structure.name for each in self.structures))
+        return self
+
+    @model_validator(mode="after")
+    def _one_cavity(self) -> SegmentationSettings:
+        if self.ejection is not None:
+            cavity = [each for each in self.structures if each.structure.name == self.ejection.structure]
+            if not cavity or cavity[0].parts == "all":
+                raise ValueError(
+                    f"the ejection fraction needs a structure '{self.ejection.structure}' of parts: largest"
+                )
         return self
 
 

@@ -21,7 +21,10 @@ class RegressionSettings(KindSettings):
     unit: str = Field(min_length=1)  # UCUM: "%", "1", "d"
     over: Literal["frame", "frames"]  # one frame tells the number, or only frames together do
     least_frames: int = Field(default=1, ge=1)  # fewer frames in scope: the number is not said
-    most_frames: int = Field(default=64, ge=1, le=512)  # of more frames so many are taken, evenly apart
+    most_frames: int = Field(default=64, ge=1, le=512)
+    more: Literal["sampled", "refused"] = (
+        "sampled"  # of more frames so many are taken, evenly apart; or nothing is said
+    )
     centre: float  # mean of the numbers that the task learned from
     scale: float = Field(gt=0)  # their standard deviation
     spread_factor: float = Field(default=1.0, gt=0)  # by which the network's spreads were off on validation data

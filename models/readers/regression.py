@@ -54,8 +54,8 @@ class RegressionReader:
         said: list[Finding] = []
         for number, frames in enumerate(self._frames.values(), 1):
             group = f"{self._settings.name} {number}"
-            if frames.seen < self._settings.least_frames:
-                reason = f"only {frames.seen} frames can be used, {self._settings.least_frames} are needed"
+            reason = self._ill_counted(frames.seen)
+            if reason is not None:
                 said.append(self._no_finding(group, frames.taken()[0][0], reason))
             else:
                 said += self._said(self._together(frames.taken()), group)
@@ -65,6 +65,14 @@ class RegressionReader:
             _, frame, reason = self._silent
             said.append(self._no_finding(self._settings.name, frame, reason))
         return tuple(said)
+
+    def _ill_counted(self, frames: int) -> str | None:
+        s = self._settings
+        if frames < s.least_frames:
+            return f"only {frames} frames can be used, {s.least_frames} are needed"
+        if frames > s.most_frames and s.more == "refused":
+            return f"{frames} frames are more than the {s.most_frames} that the task learned to put together"
+        return None
 
     def _together(self, frames: Sequence[Embedded]) -> Estimate:
         raw = self._conclude(np.stack([embedding for _, embedding in frames]))

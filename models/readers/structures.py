@@ -1,4 +1,7 @@
-"""Reader of several structures: a mask of each in each frame that passes its gates, areas of the surest frame."""
+"""Reader of several structures: a mask of each in each frame that passes its gates, areas of the surest frame.
+
+Where the card wants it, also the ejection fraction of one of them, from all frames of a cine.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from models.geometry import polygon
 from models.geometry.extents import extent
 from models.packages.settings_pictures import MaskedStructure, SegmentationSettings
 from models.readers.areas import mask_in_frame, outline_in_frame
+from models.readers.ejecting import Ejection
 from models.readers.marking import Marked, against_others, mark
 from models.readers.reader import Raw, Seen
 from models.readers.saying import AREA
@@ -33,6 +37,7 @@ class StructuresReader:
         self._masks: list[Mask] = []
         self._best: dict[tuple[int, View], Marked] = {}  # the surest frame so far, by structure and view
         self._withheld: dict[int, Marked] = {}  # the surest that was not said, by structure
+        self._ejection = None if settings.ejection is None else Ejection(settings.ejection, settings.structures)
         self._nothing: tuple[float, int, str] | None = (
             None  # scope score, frame and words of the picture nearest to scope
         )
@@ -42,14 +47,12 @@ class StructuresReader:
         scope, reason = scope_of(seen.raw), out_of_scope(seen.raw, self._settings, self._settings.name)
         if self._nothing is None or scope > self._nothing[0]:
             self._nothing = (scope, seen.frame, reason or self._unmarked())
-        if reason is not None:
-            return
-        probabilities = seen.raw["mask"]
-        likely = against_others(probabilities) if self._settings.exclusive else probabilities
-        for number, asked in enumerate(self._settings.structures):
-            marked = mark(likely[number], probabilities[number], asked, seen.frame, seen.place)
+        marks = [] if reason is not None else self._marks(seen)
+        for number, marked in enumerate(marks):
             if marked is not None:
-                self._note(number, asked, marked, scope)
+                self._note(number, self._settings.structures[number], marked, scope)
+        if self._ejection is not None:
+            self._ejection.look(seen.place.view, marks)
 
     def again(self) -> Sequence[NDArray[np.uint8]]:
         """None: mirrored, a left structure would be a right one."""
@@ -62,6 +65,8 @@ class StructuresReader:
             asked = self._settings.structures[number]
             if asked.area:
                 said.append(_area(marked, asked, self._group(asked, view)))
+        if self._ejection is not None:
+            said += self._ejection.findings()
         found = {number for number, _ in self._best}
         said += [
             _withheld(marked, self._settings.structures[number])
@@ -69,6 +74,15 @@ class StructuresReader:
             if number not in found
         ]
         return tuple(said) or (self._no_finding(),)
+
+    def _marks(self, seen: Seen) -> list[Marked | None]:
+        """What is marked of each structure in one view."""
+        probabilities = seen.raw["mask"]
+        likely = against_others(probabilities) if self._settings.exclusive else probabilities
+        return [
+            mark(likely[number], probabilities[number], asked, seen.frame, seen.place)
+            for number, asked in enumerate(self._settings.structures)
+        ]
 
     def _note(self, number: int, asked: MaskedStructure, marked: Marked, scope: float) -> None:
         if marked.silence is None:

@@ -246,3 +246,13 @@ def test_spread_factor__on_the_card__widens_the_interval():
 def test_settings__inconsistent__refused_with_the_fault(changes, words):
     with pytest.raises(ValidationError, match=words):
         settings(**changes)
+
+
+def test_reader__more_frames_than_it_learned_to_put_together__silent_where_the_card_wants_it():
+    pair = settings(least_frames=2, most_frames=2, more="refused")
+    assert isinstance(read_all(pair, clip(2), saying(55, 2))[0], Quantity)
+    calls = []
+    (finding,) = read_all(pair, clip(5), saying(55, 2, calls))
+    assert isinstance(finding, NoFinding)
+    assert "5 frames are more than the 2" in finding.reason
+    assert calls == []

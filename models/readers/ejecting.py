@@ -1,0 +1,129 @@
+"""The ejection fraction of a ventricle that was marked in every frame of a cine, or why it is not said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from models.findings import Finding, Narrative, NoFinding, Quantity
+from models.geometry.discs import discs_of, ejection_fraction
+from models.packages.settings_ejection import EjectionFraction
+from models.packages.settings_pictures import MaskedStructure
+from models.readers.coordinates import to_frame
+from models.readers.marking import Marked
+
+View = tuple[int, int, int, int]
+AT_EDGE_PX = 1.0  # of the frame: an outline nearer to the view's edge may go on beyond it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """The cavity in one frame."""
+
+    frame: int
+    volume: float  # px^3 of the square that the network saw
+    confidence: float
+    cut: bool  # whether it reaches the edge of the view
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Heart:
+    """The cavity through the frames of one view; four numbers a frame are kept."""
+
+    frames: int = 0  # that were looked at
+    beats: list[Beat] = field(default_factory=list)
+
+
+class Ejection:
+    """Volumes of one job's cavity, by view.
+
+    Parameters
+    ----------
+    settings
+        What is said of the cavity.
+    structures
+        Of the card; the cavity is one of them.
+    """
+
+    def __init__(self, settings: EjectionFraction, structures: Sequence[MaskedStructure]) -> None:
+        self._settings = settings
+        self._number = [each.structure.name for each in structures].index(settings.structure)
+        self._site = structures[self._number].structure.site.to_code()
+        self._hearts: dict[View, Heart] = {}
+
+    def look(self, view: View, marks: Sequence[Marked | None]) -> None:
+        """Take note of one view of one frame: what was marked of each structure; empty where it is out of scope."""
+        heart = self._hearts.setdefault(view, Heart())
+        heart.frames += 1
+        cavity = marks[self._number] if marks else None
+        beat = _beat(cavity) if cavity is not None and cavity.silence is None else None
+        if beat is not None:
+            heart.beats.append(beat)
+
+    def findings(self) -> list[Finding]:
+        """Of each view where several frames were looked at and any shows the cavity; a still has none."""
+        said: list[Finding] = []
+        for number, heart in enumerate(self._hearts.values(), 1):
+            if heart.frames > 1 and heart.beats:
+                said += self._said(heart, f"{self._settings.name} {number}")
+        return said
+
+    def _said(self, heart: Heart, group: str) -> list[Finding]:
+        s = self._settings
+        largest, smallest = (pick(heart.beats, key=lambda beat: beat.volume) for pick in (max, min))
+        percent = ejection_fraction(largest.volume, smallest.volume)
+        reason = self._silence(heart, percent)
+        code = None if s.code is None else s.code.to_code()
+        if reason is not None:
+            return [NoFinding(name=s.name, group=group, frame=largest.frame, code=code, site=self._site, reason=reason)]
+        words = (
+            f"{s.name} {percent:.1f} % by the method of discs in one plane: {s.structure} largest in frame"
+            f" {largest.frame}, smallest in frame {smallest.frame} of {heart.frames}; too low where the cine holds no"
+            " whole beat"
+        )
+        return [
+            Quantity(
+                name=s.name,
+                group=group,
+                frame=largest.frame,
+                code=code,
+                site=self._site,
+                confidence=min(largest.confidence, smallest.confidence),
+                value=percent,
+                unit="%",
+            ),
+            Narrative(name=s.name, group=group, frame=smallest.frame, code=code, site=self._site, text=words),
+        ]
+
+    def _silence(self, heart: Heart, percent: float) -> str | None:
+        s, name = self._settings, self._settings.structure
+        least, most = s.plausible
+        if heart.frames < s.least_frames:
+            return f"{heart.frames} frames hardly hold a beat, {s.least_frames} are needed"
+        if len(heart.beats) < heart.frames:
+            return f"the {name} was marked in {len(heart.beats)} of {heart.frames} frames; all are needed"
+        cut = sum(beat.cut for beat in heart.beats)
+        if cut:
+            return f"the {name} reaches the edge of the picture in {cut} of {heart.frames} frames"
+        if max(_jumps(heart.beats)) > s.most_jump:
+            return f"the volume of the {name} changes by {max(_jumps(heart.beats)):.0%} from one frame to the next"
+        if not least <= percent <= most:
+            return f"{percent:.1f} % is not within {least:.0f} % to {most:.0f} %"
+        return None
+
+
+def _beat(cavity: Marked) -> Beat | None:
+    pile = discs_of(cavity.likely)
+    if pile is None:
+        return None
+    view, rim = np.array(cavity.place.view, dtype=np.float64), to_frame(pile.outline, cavity.place)
+    room = min(float((rim - view[:2]).min()), float((view[2:] - rim).min()))
+    return Beat(frame=cavity.frame, volume=pile.volume, confidence=cavity.confidence, cut=room < AT_EDGE_PX)
+
+
+def _jumps(beats: Sequence[Beat]) -> list[float]:
+    """By what share of the greater the volumes of neighbouring frames differ."""
+    return [abs(a.volume - b.volume) / max(a.volume, b.volume) for a, b in pairwise(beats)]
