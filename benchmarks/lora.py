@@ -29,6 +29,7 @@ from benchmarks.pretraining import report
 from benchmarks.series import carried_out
 from models.packages import PackageError
 from models.packages.encoders import load_encoder
+from trainer.adapting.memory import keep_freed
 from trainer.errors import TrainerError
 
 TASKS = ("heart-chambers", "nerve-vessel")
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--data must name the folder of the data sets")
     torch.set_num_threads(given.threads)
     cv2.setNumThreads(given.threads)
+    keep_freed()
     console = Console(stderr=True, width=120)
     try:
         place = Place(data=given.data, out=given.out, encoder=load_encoder(given.encoder))

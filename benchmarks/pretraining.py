@@ -30,6 +30,7 @@ from benchmarks.differences import Difference, of_task, over_tasks
 from benchmarks.series import carried_out
 from models.packages import PackageError
 from models.packages.encoders import load_encoder
+from trainer.adapting.memory import keep_freed
 from trainer.errors import TrainerError
 
 TASKS = ("heart-chambers", "thyroid-nodule", "nerve-vessel", "liver-mass", "lung", "view")
@@ -91,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--data must name the folder of the data sets")
     torch.set_num_threads(given.threads)
     cv2.setNumThreads(given.threads)
+    keep_freed()
     console = Console(stderr=True, width=120)
     arms = arms_of(given.tasks, given.seeds, given.share, size=given.size, steps=given.steps, batch=given.batch)
     try:
