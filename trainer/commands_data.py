@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from trainer.data.dicom_folder import OWN, Taking
+from trainer.data.fetching import fetch, folder_for, is_address, remote_at
 from trainer.data.finding import find_sources
 from trainer.data.gathering import gather
 from trainer.data.pseudonyms import open_pseudonyms
@@ -36,13 +38,27 @@ Clean = Annotated[
     bool, typer.Option("--nothing-burned-in", help="You checked: no frame of these DICOM files shows a name.")
 ]
 Licence = Annotated[str, typer.Option(help="Licence of pictures out of DICOM files.")]
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the examination, inclusive.")]
+Day = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Day of the examination, inclusive. Shards: of what a PACS is asked for."),
+]
+RECEIVE = "ECHOCARE@127.0.0.1:11113"
+Receive = Annotated[
+    str,
+    typer.Option(
+        envvar="ECHOCARE_RECEIVE",
+        help="AE@ADDRESS:PORT that C-MOVE sends to while it runs; the PACS must know it. 0.0.0.0: on all networks.",
+    ),
+]
 
 
 def shards(  # noqa: PLR0913 - each is an option of the command
     sources: Annotated[
-        list[Path],
-        typer.Argument(help="Image folders with index.csv (or a folder of them), DICOM folders, a node's archive."),
+        list[str],
+        typer.Argument(
+            help="Image folders with index.csv (or a folder of them), DICOM folders, a node's archive, or a PACS: "
+            "https://HOST/dicom-web, dimse://AE@HOST:PORT."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for shards, report and manifest.")],
     key: Key = None,
@@ -53,20 +69,30 @@ def shards(  # noqa: PLR0913 - each is an option of the command
     frames: Frames = 8,
     nothing_burned_in: Clean = False,
     licence: Licence = OWN,
+    since: Day = None,
+    until: Day = None,
+    receive: Receive = RECEIVE,
 ) -> None:
     """Make WebDataset shards without anything that identifies; the same command goes on where it was stopped."""
     taking = Taking(frames=frames, trusted=nothing_burned_in, licence=licence)
     options = Options(samples=samples, alike_bits=alike_bits, taking=taking)
     with _told_in_words("stopped; the same command goes on after the last whole shard"):
+        fetching = _Fetching(out=out, since=_date(since), until=_date(until), receive=receive)
+        folders = [_fetched(word, fetching) for word in sources]
         with _bar("shards") as progress:
-            found = find_sources(sources, taking)
+            found = find_sources(folders, taking)
             manifest = make_shards(found, out, open_pseudonyms(_key(key, out)), options, progress)
         _show(manifest, ("by_split", "by_source", "by_organ", "by_licence", "left_out"))
         typer.echo(f"{manifest['samples']} samples in {len(manifest['shards'])} shards; digest {manifest['digest']}")
 
 
 def cohort(  # noqa: PLR0913 - each is an option of the command
-    archive: Annotated[Path, typer.Option(help="The node's archive, or a folder of DICOM files.")],
+    archive: Annotated[
+        str,
+        typer.Option(
+            help="The node's archive, a folder of DICOM files, or a PACS: https://HOST/dicom-web, dimse://AE@HOST:PORT."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the pictures and their index.csv.")],
     since: Day = None,
     until: Day = None,
@@ -80,8 +106,9 @@ def cohort(  # noqa: PLR0913 - each is an option of the command
     frames: Frames = 8,
     nothing_burned_in: Clean = False,
     licence: Licence = OWN,
+    receive: Receive = RECEIVE,
 ) -> None:
-    """Gather a local cohort from the node's archive into an image folder, without anything that identifies.
+    """Gather a local cohort from an archive or a PACS into an image folder, without anything that identifies.
 
     Outlines in segmentations that came back to the archive, drawn or mended by people, become masks.
     """
@@ -90,8 +117,10 @@ def cohort(  # noqa: PLR0913 - each is an option of the command
         query = Query(
             since=_date(since), until=_date(until), device=device, organ=organ, region=region, corrected=corrected
         )
+        fetching = _Fetching(out=out, since=query.since, until=query.until, receive=receive)
+        folder = _fetched(archive, fetching)
         with _bar("cohort") as progress:
-            gathered = gather(archive, query, out, open_pseudonyms(_key(key, out)), taking, progress)
+            gathered = gather(folder, query, out, open_pseudonyms(_key(key, out)), taking, progress)
         _show(
             {"split": gathered.by_split, "organ": gathered.by_organ, "left_out": gathered.left_out},
             ("split", "organ", "left_out"),
@@ -100,6 +129,26 @@ def cohort(  # noqa: PLR0913 - each is an option of the command
             f"{gathered.pictures} pictures of {gathered.patients} patients in {out}; "
             f"{gathered.with_outlines} with outlines that people drew or mended"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetching:
+    out: Path  # what is to be made; what is fetched lies beside it
+    since: date | None
+    until: date | None
+    receive: str
+
+
+def _fetched(word: str, how: _Fetching) -> Path:
+    """A source as a folder; the images of a PACS are fetched first."""
+    if not is_address(word):
+        return Path(word)
+    folder = folder_for(word, how.out)
+    remote = remote_at(word, how.receive)
+    with _bar("fetch") as progress:
+        count = fetch(remote, folder, how.since, how.until, progress)
+    typer.echo(f"{count} images of {remote.words} are in {folder}. They name patients: remove them when you are done.")
+    return folder
 
 
 def _key(key: Path | None, out: Path) -> Path:
@@ -112,8 +161,9 @@ def _date(moment: datetime | None) -> date | None:
 
 @contextmanager
 def _told_in_words(stopped: str) -> Iterator[None]:
-    # pydicom puts values of attributes into its warnings and its log.
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    # pydicom puts values of attributes into its warnings and its log, and the other two put UIDs into theirs.
+    for name in ("pydicom", "pynetdicom", "dicomweb_client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,14 +1,22 @@
 """What can go wrong while pictures are gathered and written.
 
 TrainerError
+├── BadAddress
 ├── BadKey
 ├── BrokenShard
+├── HalfFetched
 └── OtherShards
 """
 
 from __future__ import annotations
 
 from trainer.errors import TrainerError
+
+
+class BadAddress(TrainerError):
+    """What is given as the address of a PACS is none."""
+
+    code = "bad-address"
 
 
 class BadKey(TrainerError):
@@ -21,6 +29,12 @@ class BrokenShard(TrainerError):
     """A shard or its manifest is missing, or is not what the manifest says."""
 
     code = "broken-shard"
+
+
+class HalfFetched(TrainerError):
+    """Not all images of a PACS came; those that did are kept, and the same command goes on."""
+
+    code = "half-fetched"
 
 
 class OtherShards(TrainerError):

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 
+from trainer.data.changes import Headers, of_pixels
 from trainer.data.corrections import read_corrections
 from trainer.data.dicom_folder import DicomFolder, Taking
 from trainer.data.errors import OtherShards
@@ -52,7 +53,8 @@ def gather(
     taking: Taking,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Gathered:
-    """Write the pictures that a query asks for, `index.csv` last and `cohort.json` with the query beside it.
+    """Write the pictures that a query asks for, `index.csv` last; beside it `cohort.json` with the query, and
+    `report.json` with what was changed of which picture and file.
 
     Outlines that people drew or mended, in segmentations that came back to the archive, become masks.
 
@@ -80,12 +82,15 @@ def gather(
     for folder in ("images", "masks"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, str]] = []
+    headers, pixels = Headers(), dict[str, dict[str, Any]]()
     for done, item in enumerate(items, 1):
         for picture in source.pictures(item):
             if isinstance(picture, LeftOut):
                 left_out[picture.reason] += 1
             else:
                 rows.append(_write(out, item, picture, pseudonyms))
+                pixels[rows[-1]["id"]] = of_pixels(picture)
+                headers.note(pseudonyms.of("item", item.name), picture)
         progress(done, len(items))
     if not rows:
         raise MissingData(_nothing(len(items), left_out))
@@ -99,6 +104,8 @@ def gather(
     )
     asked = {"query": asdict(query), "taking": asdict(taking), "result": asdict(result)}
     (out / "cohort.json").write_text(json.dumps(asked, indent=2, default=str), encoding="utf-8")
+    changed = {"headers": headers.lines(), "pictures": pixels}
+    (out / "report.json").write_text(json.dumps(changed, indent=1), encoding="utf-8")
     _write_index(out, rows)
     return result
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.catalogue.data_sets import DATA_SETS, LOCAL_COHORT, Row
+from trainer.data.changes import painted_boxes
 from trainer.data.cohort import read_gray
 from trainer.data.graphics import paint_over
 from trainer.data.pictures import Change, Item, LeftOut, Picture
@@ -100,8 +101,9 @@ class ImageFolder:
             device=row.get("device", ""),
             mm_per_pixel=(spacing, spacing) if spacing > 0 else None,
             licence=row.get("licence") or "not stated",
-            change=Change(painted_px=int((image != source).sum())),
+            change=Change(painted_px=int((image != source).sum()), painted=painted_boxes(source, image)),
             removed=tuple(sorted(set(row) - SHARED - set(self._data_set.labels))),
+            replaced=("id", "patient_id"),
         )
 
     def _structures(self, row: Row) -> dict[int, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +26,10 @@ class Entry:
     sha256: str
     bytes: int
     items: int  # read for it
-    samples: list[dict[str, Any]]  # key, organ, licence, hash, box, painted_px of each
+    samples: list[dict[str, Any]]  # key, organ, licence, hash, box, painted_px, painted of each
     left_out: list[dict[str, Any]]  # key, frame, reason
     removed: dict[str, int]  # attribute or column left behind: in how many items
+    headers: list[dict[str, Any]] = field(default_factory=list)  # the same file by file, and what was replaced
 
 
 class Journal:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.catalogue.data_sets import Shown
+
+Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom, inclusive px of a frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +28,9 @@ class Item:
 class Change:
     """What was done to the pixels."""
 
-    box: tuple[int, int, int, int] | None = None  # left, top, right, bottom that was kept, inclusive px; None: all
+    box: Box | None = None  # that was kept of the frame; None: all
     painted_px: int = 0  # pixels blackened beside the scanned area or filled in where text or calipers were
+    painted: tuple[Box, ...] = ()  # where among them something could be seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,6 +49,7 @@ class Picture:
     mm_per_pixel: tuple[float, float] | None = None  # along x and y; None: not known
     change: Change = Change()
     removed: tuple[str, ...] = ()  # attributes of the source that were left behind, by name and without values
+    replaced: tuple[str, ...] = ()  # those of them that have a pseudonym in their place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from integration.pixels import SourceImage, View
 from models.preprocess import gray
+from trainer.data.changes import painted_boxes
 from trainer.data.graphics import MAX_SHARE, graphics_mask, paint_over
 from trainer.data.pictures import Change
 
@@ -79,7 +80,8 @@ def cut(image: SourceImage, frame: NDArray[np.uint8], view: View) -> tuple[NDArr
         return TOO_MUCH
     painted = paint_over(alone)
     box = (view.left, view.top, view.right, view.bottom)
-    return painted, Change(box=box, painted_px=int((painted != inside).sum()))
+    where = painted_boxes(inside, painted, view.left, view.top)
+    return painted, Change(box=box, painted_px=int((painted != inside).sum()), painted=where)
 
 
 def scanned_area(picture: NDArray[np.uint8]) -> NDArray[np.bool_] | None:

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from trainer.data.changes import Headers, of_pixels
 from trainer.data.dicom_folder import Taking
 from trainer.data.journal import Entry, Journal
 from trainer.data.likeness import Gallery, perceptual_hash
@@ -118,6 +119,7 @@ class _Run:
                 page.left_out.append({"key": each.key, "frame": found.frame, "reason": found.reason})
                 continue
             removed.update(found.removed)
+            page.headers.note(each.key, found)
             hashed = perceptual_hash(found.image)
             if self._gallery.has_like(hashed):
                 page.left_out.append({"key": each.key, "frame": found.frame, "reason": ALIKE})
@@ -132,8 +134,7 @@ class _Run:
                     "organ": found.shown.organ,
                     "licence": found.licence,
                     "hash": f"{hashed:016x}",
-                    "box": found.change.box,
-                    "painted_px": found.change.painted_px,
+                    **of_pixels(found),
                 }
             )
         page.removed.update(removed)
@@ -166,6 +167,7 @@ class _Page:
         self.samples: list[dict[str, Any]] = []
         self.left_out: list[dict[str, Any]] = []
         self.removed: Counter[str] = Counter()
+        self.headers = Headers()
 
     def entry(self, path: Path | None, split: str) -> Entry:
         digest, size = "", 0
@@ -182,4 +184,5 @@ class _Page:
             samples=self.samples,
             left_out=self.left_out,
             removed=dict(sorted(self.removed.items())),
+            headers=self.headers.lines(),
         )

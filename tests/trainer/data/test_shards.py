@@ -9,6 +9,7 @@ import tarfile
 import cv2
 import numpy as np
 import pytest
+import webdataset
 
 from tests.data import real_data
 from tests.trainer.data.made import SECRETS, dicom_file, image_folder, noise, one_region
@@ -192,6 +193,19 @@ def test_shard__layout__files_of_a_sample_stand_together_under_one_key(tmp_path)
                 endings.setdefault(key, []).append(ending)
                 assert (entry.mtime, entry.uid, entry.uname) == (0, 0, "")
     assert sorted(endings.values()) == [["png", "json"], ["png", "mask.png", "json"]]
+
+
+def test_shards__read_by_the_webdataset_library__the_same_samples(tmp_path):
+    folder = image_folder(tmp_path / "own", {"a": noise(1), "b": noise(2)}, mask={"a": "images/b.png"})
+    made([folder], tmp_path / "out")
+    shards = [str(path) for path in sorted((tmp_path / "out").glob("*.tar"))]
+    theirs = {sample["__key__"]: sample for sample in webdataset.WebDataset(shards, shardshuffle=False)}
+    ours = {sample.key: sample for sample in samples_of(tmp_path / "out")}
+    assert theirs.keys() == ours.keys()
+    for key, sample in ours.items():
+        assert json.loads(theirs[key]["json"]) == sample.about
+        assert np.array_equal(cv2.imdecode(np.frombuffer(theirs[key]["png"], np.uint8), 0), sample.image)
+        assert ("mask.png" in theirs[key]) == (sample.mask is not None)
 
 
 def test_find_sources__folder_of_image_folders__each_of_them(tmp_path):

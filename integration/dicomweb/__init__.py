@@ -1,0 +1,5 @@
+"""DICOMweb as its user."""
+
+from integration.dicomweb.retrieve import DicomwebError, DicomwebPacs
+
+__all__ = ["DicomwebError", "DicomwebPacs"]
