@@ -78,15 +78,17 @@ def load_package(path: Path, encoders: Encoders | None = None) -> TaskPackage:
     MissingEncoder
         No whole encoder package has the digest that the card names.
     """
-    card = read_card(path / CARD)
-    check_weights(path, card.weights.file, card.weights.sha256)
+    # A link may be switched to another package under a node that runs: what was found is what stays to be read.
+    place = path.resolve() if path.is_symlink() else path
+    card = read_card(place / CARD)
+    check_weights(place, card.weights.file, card.weights.sha256)
     if encoders is None:
         encoders = find_encoders(folders_in([*bundled_in(BUNDLED, "all"), path.parent]).encoders, card.encoder.digest)
     encoder = encoders.wanted(card.encoder, path)
     identity = TaskIdentity(
         task=card.task, version=card.version, digest=card.digest(), encoder_digest=card.encoder.digest
     )
-    return TaskPackage(identity=identity, card=card, path=path, encoder=encoder)
+    return TaskPackage(identity=identity, card=card, path=place, encoder=encoder)
 
 
 def verify(path: Path, encoders: Encoders | None = None) -> TaskPackage:
