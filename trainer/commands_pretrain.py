@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +28,7 @@ from trainer.pretrain.pictures import Picture, phantom_pictures
 from trainer.pretrain.reading import read_pictures
 from trainer.pretrain.recipe import PretrainRecipe, read_pretrain_recipe
 from trainer.pretrain.training import Pretrainer, Step
+from trainer.stopping import stop_wished
 
 RECIPE = Path(__file__).parent / "recipes" / "pretrain.yaml"
 JUDGED = 128  # pictures of the validation split
@@ -34,7 +36,7 @@ SAVE_EVERY_S = 120.0
 STOPPED = 130  # exit status after Ctrl-C
 
 
-def pretrain(
+def pretrain(  # noqa: PLR0913 - each is an option of the command
     data: Annotated[
         list[Path], typer.Option(envvar="ECHOCARE_DATA", help="Folder of a data set, of data sets, or of shards.")
     ],
@@ -46,10 +48,15 @@ def pretrain(
     use: Annotated[Literal["any", "permissive"], typer.Option(help="Licences of the pictures.")] = "any",
     workers: Annotated[int, typer.Option(help="Processes that prepare pictures, for each that learns.")] = 1,
     every: Annotated[int, typer.Option(min=1, help="Steps from one sheet of pictures to the next.")] = 500,
+    several: Annotated[
+        Literal["ddp", "fsdp"],
+        typer.Option("--parallel", help="Under torchrun each process holds the network (ddp) or a part of it (fsdp)."),
+    ] = "ddp",
 ) -> None:
-    """Pretrain an encoder; run the same command again to go on, to the same weights (Ctrl-C loses at most two minutes).
+    """Pretrain an encoder; run the same command again to go on, to the same weights.
 
-    Several processes, on one machine or many, learn together under `torchrun --no-python`.
+    Ctrl-C and SIGTERM end it after the step under way, which is kept. Several processes, on one machine or many, learn
+    together under `torchrun --no-python`.
     """
     cv2.setNumThreads(1)
     parallel.join()
@@ -60,10 +67,11 @@ def pretrain(
         shown += phantom_pictures(chosen.phantoms)
         judged = _judged(data, chosen, permissive=permissive)
         tensors = None if start is None else encoder_of(start).state_dict()
-        trainer = Pretrainer(chosen, shown, out, _device(chosen), tensors, workers)
+        trainer = Pretrainer(chosen, shown, out, _device(chosen), tensors, workers, parted=several == "fsdp")
         _run(trainer, judged, every)
+        averaged = trainer.averaged_whole()
         if parallel.rank() == 0:
-            package = packaging.write(trainer, shown, start, out)
+            package = packaging.write(trainer, averaged, shown, start, out)
             typer.echo(f"{package.path} {package.digest} use: {package.use}")
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on from the last checkpoint in {out}", err=True)
@@ -76,28 +84,62 @@ def pretrain(
 
 
 def _run(trainer: Pretrainer, judged: list[Picture], every: int) -> None:
-    """Train to the end; the first process saves, tells and looks."""
+    """Train to the end, or until a stop is wished; the first process saves, tells and looks.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        A stop was wished; what was learned is in the checkpoint.
+    """
     first, steps = parallel.rank() == 0, trainer.recipe.steps
-    saved = time.monotonic()
     diary = Diary(trainer.folder, trainer.done) if first else None
-    with tqdm(total=steps, initial=trainer.done, unit="step", desc="pretrain", disable=not first) as bar:
-        for step in trainer.run():
-            bar.update(1)
-            last = step.number == steps
-            if diary is not None:
-                diary.write(step.number, _told(step, trainer.recipe))
-                bar.set_postfix({name: f"{value:.3f}" for name, value in step.values.items() if name != "rate"})
-                if last or step.number % every == 0:
-                    _look(trainer, judged, diary, bar)
-            if last or time.monotonic() - saved > SAVE_EVERY_S:
-                trainer.save()
-                saved = time.monotonic()
-    if diary is not None:
-        diary.close()
+    try:
+        with (
+            stop_wished(once=parallel.count() == 1) as wished,
+            tqdm(total=steps, initial=trainer.done, unit="step", desc="pretrain", disable=not first) as bar,
+        ):
+            spent, waited = _steps(trainer, judged, every, diary, bar, wished)
+    finally:
+        if diary is not None:
+            diary.close()
+    if first and spent:
+        typer.echo(f"waited for data: {waited / spent:.1%} of {spent:.0f} s", err=True)
 
 
-def _look(trainer: Pretrainer, judged: list[Picture], diary: Diary, bar: tqdm[None]) -> None:
-    seen = look(trainer.averaged, judged, trainer.recipe.size(trainer.done - 1), trainer.device)
+def _steps(
+    trainer: Pretrainer,
+    judged: list[Picture],
+    every: int,
+    diary: Diary | None,
+    bar: tqdm[None],
+    wished: Callable[[], bool],
+) -> tuple[float, float]:
+    """Seconds of the steps that were left, and of waiting for data in them."""
+    saved, spent, waited = time.monotonic(), 0.0, 0.0
+    for step in trainer.run():
+        bar.update(1)
+        last = step.number == trainer.recipe.steps
+        spent, waited = spent + step.seconds, waited + step.waited
+        if diary is not None:
+            diary.write(step.number, _told(step, trainer.recipe))
+            bar.set_postfix({name: f"{value:.3f}" for name, value in step.values.items() if name != "rate"})
+        if last or step.number % every == 0:
+            _look(trainer, judged, diary, bar)
+        due = time.monotonic() - saved > SAVE_EVERY_S
+        stop, due = parallel.wished_by_any((wished(), due), trainer.device.torch_device)
+        if last or stop or due:
+            trainer.save()
+            saved = time.monotonic()
+        if stop and not last:
+            raise KeyboardInterrupt
+    return spent, waited
+
+
+def _look(trainer: Pretrainer, judged: list[Picture], diary: Diary | None, bar: tqdm[None]) -> None:
+    averaged = trainer.averaged_whole()
+    if diary is None:
+        return
+    seen = look(averaged, judged, trainer.recipe.size(trainer.done - 1), trainer.device)
     diary.write(trainer.done, seen.values, kind="validation")
     path = diary.show(trainer.done, seen.sheet)
     words = "  ".join(f"{name} {value:.3f}" for name, value in seen.values.items())

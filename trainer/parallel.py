@@ -6,7 +6,7 @@ Each process takes its share of every batch; gradients are averaged over the bat
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import torch
@@ -41,6 +41,15 @@ def count() -> int:
 def share(batch: list[Item]) -> list[Item]:
     """This process's part of a batch."""
     return batch[rank() :: count()]
+
+
+def wished_by_any(wishes: Sequence[bool], device: torch.device) -> list[bool]:
+    """Each wish that at least one process has; every process must ask, and all get the same answer."""
+    if count() == 1:
+        return list(wishes)
+    heard = torch.tensor(wishes, dtype=torch.int32, device=device)
+    dist.all_reduce(heard, dist.ReduceOp.MAX)
+    return [bool(wish) for wish in heard.tolist()]
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -9,6 +9,7 @@ a light head that draws.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,15 @@ WIDTH = 32  # channels of the drawing head
 PROJECTED = 128
 
 
+class Learned(NamedTuple):
+    """What the losses are made of; a tuple, because `fully_shard` looks for tensors in no other class."""
+
+    drawn: Tensor  # (batch, S, S)
+    difficulty: Tensor  # (batch, n, n)
+    queries: Tensor  # (batch, PROJECTED)
+    answers: Answers
+
+
 class PretrainNetwork(nn.Module):
     """One network; the averaged one that helps it is of the same class."""
 
@@ -45,6 +55,21 @@ class PretrainNetwork(nn.Module):
         coarse = channels[3] + channels[4]
         self.project = nn.Sequential(nn.Linear(coarse, 2 * PROJECTED), nn.GELU(), nn.Linear(2 * PROJECTED, PROJECTED))
         self.view = ViewHead(channels, settings)
+
+    def asked(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What the averaged network is asked for of whole pictures (batch, 3, S, S): difficulty, and keys."""
+        maps = self.maps(image)
+        return self.difficulty(maps), self.projected(maps)
+
+    def learned(self, image: Tensor, hidden: Tensor) -> Learned:
+        """All that is made of pictures (batch, 3, S, S) whose patches (batch, n, n) are hidden."""
+        maps = self.maps(image, hidden)
+        return Learned(
+            drawn=self.drawn(maps),
+            difficulty=self.difficulty(maps),
+            queries=self.projected(maps, hidden),
+            answers=self.viewed(image, maps),
+        )
 
     def maps(self, image: Tensor, hidden: Tensor | None = None) -> list[Tensor]:
         """The encoder's five maps of a picture whose hidden patches were replaced by the mask token.

@@ -12,6 +12,7 @@ from models.packages.encoders import EncoderPackage
 from models.packages.weights import stored
 from models.packages.writing import About, write_encoder
 from trainer.pretrain.errors import NotPermissive
+from trainer.pretrain.network import PretrainNetwork
 from trainer.pretrain.pictures import Picture
 from trainer.pretrain.training import Pretrainer
 
@@ -27,8 +28,14 @@ def check_permissive(encoder: EncoderPackage) -> None:
         )
 
 
-def write(trainer: Pretrainer, pictures: Sequence[Picture], start: EncoderPackage | None, into: Path) -> EncoderPackage:
-    """The averaged encoder as a package with its card, below `into`; raises OSError."""
+def write(
+    trainer: Pretrainer,
+    averaged: PretrainNetwork,
+    pictures: Sequence[Picture],
+    start: EncoderPackage | None,
+    into: Path,
+) -> EncoderPackage:
+    """The averaged encoder of a training as a package with its card, below `into`; raises OSError."""
     recipe = trainer.recipe
     weights = [f"reconstruction {recipe.reconstruction_weight:g}", f"contrast {recipe.contrast_weight:g}"]
     weights.append(f"view {recipe.view_weight:g}")
@@ -48,7 +55,7 @@ def write(trainer: Pretrainer, pictures: Sequence[Picture], start: EncoderPackag
         origin=_command(pictures, start),
         notes=" ".join(notes),
     )
-    return write_encoder(stored(trainer.averaged.encoder, torch.float16), recipe.encoder, about, into / ENCODERS)
+    return write_encoder(stored(averaged.encoder, torch.float16), recipe.encoder, about, into / ENCODERS)
 
 
 def _command(pictures: Sequence[Picture], start: EncoderPackage | None) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 
 from models.engine.device import Device
@@ -36,6 +37,8 @@ from trainer.pretrain.masking import hide_all
 from trainer.pretrain.network import PretrainNetwork
 from trainer.pretrain.pictures import Picture, manifest_digest
 from trainer.pretrain.recipe import PretrainRecipe, check
+from trainer.pretrain.sharding import load_network, load_optimizer, shard, whole
+from trainer.stopping import leave_signals_to_the_trainer
 
 log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
@@ -67,6 +70,8 @@ class Pretrainer:
         Tensors of an encoder to start from.
     workers
         Processes that make batches; 0: this one.
+    parted
+        Several processes hold parts of the network (`trainer.pretrain.sharding`), not each the whole of it.
 
     Raises
     ------
@@ -84,10 +89,13 @@ class Pretrainer:
         device: Device,
         start: dict[str, Tensor] | None = None,
         workers: int = 0,
+        *,
+        parted: bool = False,
     ) -> None:
         check(recipe, parallel.count())
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.device, self.workers = recipe, folder, device, workers
+        self.parted = parted and parallel.count() > 1
         self.batches = Batches(recipe, pictures)
         self.origin = {"recipe": recipe.digest(), "pictures": manifest_digest(pictures), "start": _digest(start)}
         self.network = PretrainNetwork(recipe, view_settings())
@@ -95,6 +103,9 @@ class Pretrainer:
             self.network.encoder.load_state_dict(start)
         self.network.to(device.torch_device).train()
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(False)
+        if self.parted:
+            shard(self.network, device.torch_device)
+            shard(self.averaged, device.torch_device)
         self.optimizer = torch.optim.AdamW(_groups(self.network, recipe.decay), lr=recipe.rate)
         self.done, self.seconds = 0, 0.0
         self._restore()
@@ -103,7 +114,11 @@ class Pretrainer:
     def run(self) -> Iterator[Step]:
         """Train the steps that are left; a step is in the checkpoint when `save` was called after it."""
         loader = DataLoader(
-            self.batches, batch_size=None, sampler=range(self.done, self.recipe.steps), num_workers=self.workers
+            self.batches,
+            batch_size=None,
+            sampler=range(self.done, self.recipe.steps),
+            num_workers=self.workers,
+            worker_init_fn=leave_signals_to_the_trainer,
         )
         began = time.monotonic()
         for batch in loader:
@@ -130,8 +145,9 @@ class Pretrainer:
             (total / recipe.pieces).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             for name, loss in losses.items():
                 totals[name] = totals.get(name, 0.0) + float(loss.detach()) / recipe.pieces
-        parallel.average_gradients(self.network.parameters())
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM))
+        if not self.parted:  # parts average their gradients as they come
+            parallel.average_gradients(self.network.parameters())
+        norm = _number(nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM))
         if not math.isfinite(norm):
             raise Diverged(f"the gradient of step {batch.step} is no number: lower `rate`, or use precision float32")
         self.optimizer.step()
@@ -145,9 +161,9 @@ class Pretrainer:
         levels, keys = [], []
         for part in views.flatten(0, 1).chunk(VIEWS * recipe.pieces):
             with self._typed():
-                maps = self.averaged.maps(normalised(part))
-                levels.append(self.averaged.difficulty(maps))
-                keys.append(self.averaged.projected(maps))
+                difficulty, key = self.averaged.asked(normalised(part))
+            levels.append(difficulty)
+            keys.append(key)
         seeds = [[recipe.seed, batch.step, 1 + slot, VIEWS + number] for number in range(VIEWS) for slot in batch.slots]
         hidden = hide_all(torch.cat(levels), recipe.hidden_at(batch.step), recipe.hardest_at(batch.step), seeds)
         return _by_view(hidden), _of_all(_by_view(torch.cat(keys)))
@@ -157,11 +173,9 @@ class Pretrainer:
         recipe, device = self.recipe, self.device.torch_device
         image, places = normalised(views.flatten(0, 1)), hidden.flatten(0, 1)
         with self._typed():
-            maps = self.network.maps(image, places)
-            drawn, difficulty = self.network.drawn(maps), self.network.difficulty(maps)
-            queries = _by_view(self.network.projected(maps, places))
-            answers = self.network.viewed(image, maps)
-        errors = patch_errors(drawn, image[:, 0], recipe.patches)
+            learned = self.network.learned(image, places)
+        queries = _by_view(learned.queries)
+        errors = patch_errors(learned.drawn, image[:, 0], recipe.patches)
         own = torch.tensor([batch.slots[int(i)] for i in piece])
         kin = batch.kin[own].to(device)
         contrast = torch.stack(
@@ -173,8 +187,8 @@ class Pretrainer:
         return {
             "reconstruction": recipe.reconstruction_weight * reconstruction_loss(errors, places),
             "contrast": recipe.contrast_weight * contrast,
-            "view": recipe.view_weight * view_loss(answers, target),
-            "difficulty": ranking_loss(difficulty, errors, places),
+            "view": recipe.view_weight * view_loss(learned.answers, target),
+            "difficulty": ranking_loss(learned.difficulty, errors, places),
         }
 
     def _typed(self) -> torch.autocast:
@@ -188,10 +202,18 @@ class Pretrainer:
         for old, new in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
             old.lerp_(new, 1 - keep)
 
+    def averaged_whole(self) -> PretrainNetwork:
+        """The averaged network, to judge and to keep; a call of all processes, and the first one's is the whole."""
+        if not self.parted:
+            return self.averaged
+        state = whole(self.averaged.state_dict())
+        network = PretrainNetwork(self.recipe, view_settings()).eval().requires_grad_(False)
+        if parallel.rank() == 0:
+            network.load_state_dict(state)
+        return network.to(self.device.torch_device)
+
     def save(self) -> None:
-        """Put the checkpoint in its place, whole or not at all; of several processes the first one does."""
-        if parallel.rank() > 0:
-            return
+        """Put the checkpoint in its place, whole or not at all; a call of all processes, the first one writes."""
         state = {
             "origin": self.origin,
             "recipe": asdict(self.recipe),
@@ -201,6 +223,10 @@ class Pretrainer:
             "done": self.done,
             "seconds": self.seconds,
         }
+        if self.parted:
+            state = whole(state)
+        if parallel.rank() > 0:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / f"{CHECKPOINT}.part"
         torch.save(state, part)
@@ -216,11 +242,16 @@ class Pretrainer:
             raise WrongCheckpoint(
                 f"{path} was made with another {' and '.join(other)}: name another --out, or remove it"
             )
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_network(self.network, state["network"])
+        load_network(self.averaged, state["averaged"])
+        load_optimizer(self.optimizer, state["optimizer"])
         self.done, self.seconds = state["done"], state["seconds"]
         log.info("pretraining taken up again", extra={"action": "resume", "step": self.done})
+
+
+def _number(norm: Tensor) -> float:
+    """The norm of the whole gradient, of parts or not."""
+    return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
 
 def _agree(done: int, device: Device) -> None:

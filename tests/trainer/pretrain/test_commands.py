@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -121,6 +123,49 @@ def test_pretrain__interrupted__the_same_command_goes_on_to_the_same_package(dat
     assert pretrain(data, tmp_path / "two", steps=3).exit_code == 0
     assert package(tmp_path / "two").digest == package(tmp_path / "one").digest
     assert [line["step"] for line in lines(tmp_path / "two") if line["kind"] == "train"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM])
+def test_pretrain__stop_wished_in_the_first_step__kept_and_gone_on_from(data, tmp_path, monkeypatch, wish):
+    """Long before a checkpoint is due."""
+    write = command.Diary.write
+
+    def stop(self, step, values, kind="train"):
+        write(self, step, values, kind)
+        if kind == "train":
+            os.kill(os.getpid(), wish)
+
+    monkeypatch.setattr(command.Diary, "write", stop)
+    broken = pretrain(data, tmp_path / "out", steps=2)
+    assert broken.exit_code == 130
+    assert torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["done"] == 1
+    monkeypatch.setattr(command.Diary, "write", write)
+    assert pretrain(data, tmp_path / "out", steps=2).exit_code == 0
+    assert [line["step"] for line in lines(tmp_path / "out") if line["kind"] == "train"] == [1, 2]
+
+
+@pytest.fixture
+def interruptible():
+    """Also where the tests are a shell's background job, in which SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_pretrain__stop_wished_twice__ends_at_once(data, tmp_path, monkeypatch, interruptible):
+    def stop(self, step, values, kind="train"):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(command.Diary, "write", stop)
+    assert pretrain(data, tmp_path / "out").exit_code == 130
+    assert not (tmp_path / "out" / "checkpoint.pt").exists()
+
+
+def test_pretrain__each_step__says_what_share_of_it_went_on_waiting_for_data(data, tmp_path):
+    done = pretrain(data, tmp_path / "out")
+    assert "waited for data" in done.output
+    assert all(0 < line["waited"] < 1 for line in lines(tmp_path / "out") if line["kind"] == "train")
 
 
 def test_pretrain__folder_without_data__says_so(tmp_path):
