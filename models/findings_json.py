@@ -26,6 +26,7 @@ def finding_to_json(finding: Finding) -> dict[str, Json]:
     """One finding as a table of JSON values; keys that do not apply are left out.
 
     Coordinates are source pixels, `frame` counts from 1, `mask_rle` is row-major run lengths that start with zeros.
+    The pixels of a processed picture are not in it, only their size: `predict -o` writes them.
     """
     out: dict[str, Json] = {
         "kind": re.sub(r"(?<!^)(?=[A-Z])", "_", type(finding).__name__).lower(),
@@ -52,12 +53,14 @@ def _own(finding: Finding) -> dict[str, Json]:
         case Box():
             return {"box": [finding.left, finding.top, finding.right, finding.bottom]}
         case Landmarks():
-            return {"points": [[x, y] for x, y in finding.points]}
+            return {"points": [[x, y] for x, y in finding.points], "labels": list(finding.labels)}
         case Narrative():
             return {"value": finding.text}
         case NoFinding():
             return {"reason": finding.reason}
-        case EnhancedImage() | _:
+        case EnhancedImage():
+            return {"rows": int(finding.pixels.shape[0]), "columns": int(finding.pixels.shape[1])}
+        case _:
             return {}
 
 

@@ -39,6 +39,7 @@ MILLIMETRE: Final = DicomCode("mm", "UCUM", "mm")
 SQUARE_MILLIMETRE: Final = DicomCode("mm2", "UCUM", "square millimeter")
 PERCENT: Final = DicomCode("%", "UCUM", "Percent")
 UNITY: Final = DicomCode("1", "UCUM", "no units")
+DEGREE: Final = DicomCode("deg", "UCUM", "Degree")
 PIXELS: Final = DicomCode("{pixels}", "UCUM", "pixels")
 
 LATERALITY: Final = {"L": LEFT, "R": RIGHT, "B": BILATERAL}
@@ -47,6 +48,7 @@ UNITS: Final = {
     "mm2": SQUARE_MILLIMETRE,
     "%": PERCENT,
     "1": UNITY,
+    "deg": DEGREE,
     "px": PIXELS,
     "px2": PIXELS,  # an area is a count of pixels
 }

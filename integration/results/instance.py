@@ -24,7 +24,7 @@ from integration.results.uids import derived_uid
 from models.findings import Code, TaskIdentity
 
 MAX_LO: Final = 64
-_SERIES_OF_ROLE: Final = {"SEG": 1, "SR": 2, "SR-TEXT": 3, "SC": 4}
+_SERIES_OF_ROLE: Final = {"SEG": 1, "SR": 2, "SR-TEXT": 3, "SC": 4, "ENH": 5}
 _NOT_FOR_DIAGNOSIS: Final = "not for diagnosis"
 UNPAIRED_PARTS: Final = frozenset(
     {
@@ -74,7 +74,7 @@ def new_instance(request: ResultRequest, role: str, sop_class_uid: str, *, modal
     request
         What is written.
     role
-        "SEG", "SR", "SR-TEXT" or "SC"; each is a series of its own.
+        "SEG", "SR", "SR-TEXT", "SC" or "ENH"; each is a series of its own.
     sop_class_uid
         Of the result.
     modality

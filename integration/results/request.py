@@ -78,7 +78,7 @@ class ResultRequest:
 class ResultObject:
     """One written result."""
 
-    role: str  # "SEG", "SR", "SR-TEXT" or "SC"
+    role: str  # "SEG", "SR", "SR-TEXT", "SC" or "ENH" (a processed picture)
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str

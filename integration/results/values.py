@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.findings import Category, Finding, Narrative, NoFinding, Quantity
+from models.findings import Box, Category, Finding, Narrative, NoFinding, Quantity
 
 RESEARCH_MARK: Final = "research use only, not for diagnosis"
 _DECIMALS = {"mm": 1, "mm2": 1, "%": 1, "px": 1, "px2": 0}
@@ -37,6 +37,16 @@ def category_text(category: Category) -> str:
     return f"{category.name}: {category.value.meaning}{probability}"
 
 
+def box_text(box: Box) -> str:
+    """One line: "thyroid nodule (certainty 82.0 %)"."""
+    return box.name if box.confidence is None else f"{box.name} (certainty {percent(box.confidence):.1f} %)"
+
+
+def box_label(box: Box) -> str:
+    """A few letters beside a rectangle: "thyroid nodule 82 %"."""
+    return box.name if box.confidence is None else f"{box.name} {100 * box.confidence:.0f} %"
+
+
 def withheld_text(quantity: Quantity) -> str | None:
     """Why a quantity has no physical unit; None where it has one or never could."""
     if quantity.reason is None:
@@ -61,5 +71,7 @@ def finding_texts(finding: Finding) -> tuple[str, ...]:
             return (no_finding_text(finding),)
         case Narrative(text=text):
             return (text,)
+        case Box():
+            return (box_text(finding),)
         case _:
             return ()

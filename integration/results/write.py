@@ -14,7 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit
 
 from integration.results.errors import FindingDoesNotFit, UnwritableFolder
 from integration.results.request import ResultObject, ResultRequest
-from integration.results.sc import build_sc
+from integration.results.sc import build_enhanced, build_sc
 from integration.results.seg import build_seg
 from integration.results.sr import build_sr, build_sr_text
 from models.findings import EnhancedImage, Mask
@@ -25,6 +25,7 @@ _BUILDERS: Final[tuple[tuple[str, Callable[[ResultRequest], Dataset | None]], ..
     ("SR", build_sr),
     ("SR-TEXT", build_sr_text),
     ("SC", build_sc),
+    ("ENH", build_enhanced),
 )
 _TRANSFER_SYNTAX: Final = {"SC": JPEGBaseline8Bit}  # the others: Explicit VR Little Endian
 
@@ -42,7 +43,7 @@ def write_results(request: ResultRequest, folder: Path) -> tuple[ResultObject, .
     Returns
     -------
     tuple of ResultObject
-        SEG, SR, SR-TEXT and SC, as far as there is something to say in each. Files and folder are synced.
+        SEG, SR, SR-TEXT, SC and ENH, as far as there is something to say in each. Files and folder are synced.
 
     Raises
     ------
@@ -90,8 +91,11 @@ def _check(request: ResultRequest) -> None:
     for finding in request.findings:
         if not 1 <= finding.frame <= source.number_of_frames:
             raise FindingDoesNotFit(f"a finding is on frame {finding.frame} of {source.number_of_frames}")
-        if isinstance(finding, EnhancedImage):
-            raise FindingDoesNotFit("there is no result object for an enhanced image yet")
+        if isinstance(finding, EnhancedImage) and finding.pixels.shape[:2] != (source.rows, source.columns):
+            raise FindingDoesNotFit(
+                f"a processed picture of {' x '.join(map(str, finding.pixels.shape[:2]))} pixels is not of the size"
+                f" of its source, {source.rows} x {source.columns}"
+            )
         if isinstance(finding, Mask) and (finding.rows, finding.columns) != (source.rows, source.columns):
             raise FindingDoesNotFit(
                 f"a mask of {finding.rows} x {finding.columns} pixels does not lie on "

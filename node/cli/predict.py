@@ -42,7 +42,8 @@ def predict(
     task: Annotated[str, typer.Argument(help="Task, from `models list`.")],
     files: FilesArgument,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder for SEG, SR and SC (DICOM input only).")
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for SEG, SR and SC; of PNG and JPEG for processed pictures."),
     ] = None,
     as_json: JsonOption = False,
     pixel_spacing: Annotated[
@@ -98,7 +99,14 @@ def _answer(
         image = open_picture(path, spacing) if picture else open_image(path)
         found = engine.run(identity.task, _watched(frame_inputs(image), path))
         findings = in_physical_units(found.findings, image.calibration)
-        results = _written(path, image, findings, identity, (settings, output)) if output and not picture else ()
+        results: tuple[Path, ...] = ()
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+            results = (
+                _pictures(path, findings, output)
+                if picture
+                else _written(path, image, findings, identity, (settings, output))
+            )
     except Exception as error:  # noqa: BLE001 - the worker's judgement: every failure belongs to its file alone
         failure = failure_of(error)
         return _Answer(path=path, code=failure.code, reason=failure.words)
@@ -122,17 +130,14 @@ def _written(
     image: SourceImage,
     findings: tuple[Finding, ...],
     identity: TaskIdentity,
-    where: tuple[Settings, Path | None],
+    where: tuple[Settings, Path],
 ) -> tuple[Path, ...]:
     from integration.results import ResultOptions, ResultRequest, write_results
     from node.jobs import job_identity
 
     settings, output = where
-    if output is None:
-        return ()
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    output.mkdir(parents=True, exist_ok=True)
     request = ResultRequest(
         source=image,
         findings=findings,
@@ -149,6 +154,20 @@ def _written(
     return tuple(written.path for written in write_results(request, output))
 
 
+def _pictures(path: Path, findings: tuple[Finding, ...], output: Path) -> tuple[Path, ...]:
+    """Processed pictures of a file that is no DICOM, as PNG."""
+    from PIL import Image
+
+    from models.findings import EnhancedImage
+
+    written = []
+    for finding in findings:
+        if isinstance(finding, EnhancedImage):
+            written.append(output / f"{path.stem}-{finding.name.replace(' ', '-')}.png")
+            Image.fromarray(finding.pixels).save(written[-1])
+    return tuple(written)
+
+
 def _document(answer: _Answer) -> dict[str, Any]:
     from models.findings_json import finding_to_json
 
@@ -163,31 +182,15 @@ def _document(answer: _Answer) -> dict[str, Any]:
 
 
 def _show(answers: list[_Answer]) -> None:
+    from node.cli.predict_rows import COLUMNS, rows_of
+
     rows: list[tuple[str, ...]] = []
     for answer in answers:
         if answer.code:
             typer.echo(f"{answer.path}: {answer.reason}", err=True)
-        rows += [(answer.path.name, *row) for finding in answer.findings if (row := _row(finding)) is not None]
+        rows += [(answer.path.name, *row) for row in rows_of(answer.findings)]
     if rows:
-        print_table(("file", "frame", "finding", "value", "note"), rows)
+        print_table(("file", *COLUMNS), rows)
     for answer in answers:
         for path in answer.results:
             typer.echo(f"written: {path}")
-
-
-def _row(finding: Finding) -> tuple[str, ...] | None:
-    from models.findings import Category, Mask, NoFinding, Quantity
-
-    frame = str(finding.frame)
-    match finding:
-        case Quantity():
-            return frame, finding.name, f"{finding.value:.4g} {finding.unit}", finding.reason or ""
-        case Category():
-            sure = "" if finding.probability is None else f"probability {finding.probability:.2f}"
-            return frame, finding.name, finding.value.meaning, sure
-        case NoFinding():
-            return "–", "no finding", "", finding.reason
-        case Mask():
-            return None  # an outline is no line of text; its measurements are
-        case _:
-            return frame, finding.name, "", ""

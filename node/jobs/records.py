@@ -59,7 +59,7 @@ class NewResult:
     sop_class: str
     study_uid: str
     series_uid: str
-    role: str  # SEG, SR, SR-TEXT, SC
+    role: str  # SEG, SR, SR-TEXT, SC, ENH
     path: str  # below the results folder
     sha256: str  # of the whole file
 

@@ -18,7 +18,6 @@ from PIL import Image
 from pydicom import Dataset, Sequence
 from pydicom.encaps import encapsulate
 from pydicom.multival import MultiValue
-from pydicom.tag import Tag
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage, SecondaryCaptureImageStorage
 
 from integration.results.instance import add_unknown_laterality, copy_laterality, new_instance, purposeful_source_item
@@ -26,16 +25,16 @@ from integration.results.patient import copy_attributes
 from integration.results.request import ResultRequest
 from integration.results.sc.draw import Painter, heading_of
 from integration.results.sc.marks import overlay_of
-from models.findings import NoFinding
+from integration.results.sc.timing import add_times
+from models.findings import EnhancedImage, NoFinding
 
 QUALITY: Final = 90  # of JPEG; thin coloured lines stay clean
-DEFAULT_FRAME_TIME_MS: Final = 40.0  # where the source does not say how fast it was
 _LOSSY_METHOD: Final = "ISO_10918_1"
 
 
 def build_sc(request: ResultRequest) -> Dataset | None:
-    """The marked picture; None where nothing was found."""
-    if all(isinstance(finding, NoFinding) for finding in request.findings):
+    """The marked picture; None where there is nothing to mark or to say on it."""
+    if all(isinstance(finding, NoFinding | EnhancedImage) for finding in request.findings):
         return None
     source, task = request.source, request.task
     cine = source.number_of_frames > 1
@@ -60,7 +59,7 @@ def build_sc(request: ResultRequest) -> Dataset | None:
     _add_pixels(ds, painter, frames)
     _add_compression(request, ds, painter.rows * painter.columns * 3 * len(frames), sum(map(len, frames)))
     if cine:
-        _add_times(request, ds, len(frames))
+        add_times(request, ds, len(frames))
     return ds
 
 
@@ -80,23 +79,6 @@ def _add_pixels(ds: Dataset, painter: Painter, frames: list[bytes]) -> None:
     ds.PixelData = encapsulate(frames)
     ds["PixelData"].VR = "OB"
     ds["PixelData"].is_undefined_length = True
-
-
-def _add_times(request: ResultRequest, ds: Dataset, frames: int) -> None:
-    """How fast the cine runs: as the source says it, frame by frame or one time for all."""
-    ds.NumberOfFrames = frames
-    header = request.header
-    vector = header.get("FrameTimeVector")
-    if isinstance(vector, MultiValue | list) and len(vector) == frames:
-        ds.FrameTimeVector = list(vector)
-        ds.FrameIncrementPointer = Tag("FrameTimeVector")
-        return
-    time = float(header.get("FrameTime") or 0)
-    rate = float(header.get("CineRate") or header.get("RecommendedDisplayFrameRate") or 0)
-    if time <= 0:
-        time = 1000.0 / rate if rate > 0 else DEFAULT_FRAME_TIME_MS
-    ds.FrameTime = f"{time:.8g}"
-    ds.FrameIncrementPointer = Tag("FrameTime")
 
 
 def _add_compression(request: ResultRequest, ds: Dataset, raw_bytes: int, coded_bytes: int) -> None:

@@ -88,18 +88,27 @@ class Painter:
             self._label(area, line)
 
     def _label(self, area: NDArray[np.uint8], line: Line) -> None:
-        """The label beyond the line's last point, away from its first, kept inside the frame."""
-        start, end = line.points[0], line.points[-1]
-        away = end - start
-        length = float(np.hypot(*away))
-        step = away / length if length > 0 else np.array([1.0, -1.0])
+        """The label where it belongs to its line, kept inside the frame."""
         scale = 0.45 + 0.2 * self._thickness
         (width, height), _ = cv2.getTextSize(line.label, cv2.FONT_HERSHEY_SIMPLEX, scale, self._thickness)
-        centre = end + step * (12 + 4 * self._thickness + max(width, height) / 2)
+        centre = self._beside(line, width, height)
         x = int(np.clip(centre[0] - width / 2, 2, max(2, area.shape[1] - width - 2)))
         y = int(np.clip(centre[1] + height / 2, height + 2, max(height + 2, area.shape[0] - 3)))
         for tint, stroke in self._strokes(line.colour):
             cv2.putText(area, line.label, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, tint, stroke, cv2.LINE_AA)
+
+    def _beside(self, line: Line, width: int, height: int) -> NDArray[np.float64]:
+        """Where a label of this size is centred: on a closed line's top left corner, else beyond the line's end."""
+        gap = 4 + 2 * self._thickness
+        if line.closed:
+            left, top = line.points.min(axis=0)
+            above = top - gap - height / 2
+            return np.array([left + width / 2, above if above > height else top + gap + height / 2])
+        start, end = line.points[0], line.points[-1]
+        away = end - start
+        length = float(np.hypot(*away))
+        step = away / length if length > 0 else np.array([1.0, -1.0])
+        return np.asarray(end + step * (12 + 4 * self._thickness + max(width, height) / 2))
 
 
 def _legend(heading: Sequence[Words], words: Sequence[Words], columns: int, *, text_px: int) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from integration.results.colours import Rgb, rgb_of
-from integration.results.values import finding_texts
+from integration.results.values import box_label, finding_texts
 from models.findings import Box, Finding, Landmarks, Mask, Measure, Narrative, NoFinding, Point, Quantity
 
 
@@ -79,7 +79,7 @@ def _lines(finding: Finding, colour: Rgb, label: str) -> list[Line]:
             return [_line(points, colour, closed=closed, label=label)]
         case Box(left=left, top=top, right=right, bottom=bottom):
             corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-            return [_line(corners, colour, closed=True, label=finding.name)]
+            return [_line(corners, colour, closed=True, label=box_label(finding))]
         case Landmarks(points=points, labels=labels):
             return [
                 _line((point,), colour, closed=False, label=name) for name, point in zip(labels, points, strict=True)

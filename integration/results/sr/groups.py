@@ -121,8 +121,9 @@ def told_groups(findings: Sequence[Finding]) -> tuple[ToldGroup, ...]:
 
 
 def _codes_of_things(findings: Iterable[Finding]) -> dict[str, Code]:
-    """What each thing is: the property type of its mask."""
-    return {finding.group: finding.code for finding in findings if isinstance(finding, Mask) and finding.code}
+    """What each thing is: the type of its mask, its box or its points."""
+    marked = (finding for finding in findings if isinstance(finding, Mask | Box | Landmarks))
+    return {finding.group: finding.code for finding in marked if finding.code}
 
 
 def _marks(finding: Finding) -> Iterable[tuple[str, Shape, tuple[Point, ...]]]:
