@@ -42,6 +42,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("device", lambda: _device(settings)),
         ("task packages", lambda: _packages(settings)),
         ("routes", lambda: _routes(settings)),
+        ("view before routing", lambda: _view(settings)),
         ("clock", lambda: _clock(settings)),
         ("port for DICOM", lambda: _dicom_port(settings)),
         ("port for HTTP", lambda: _http_port(settings)),
@@ -130,6 +131,21 @@ def _routes(settings: Settings) -> str:
 
     routes = compile_routes(settings, [package.identity for package in installed(settings)[0]])
     return ", ".join(rule.route.name for rule in routes.rules) or "none: nothing is computed"
+
+
+def _view(settings: Settings) -> str:
+    from node.installed import installed
+    from node.looking import lookers_of, unmet
+    from node.routing import compile_routes
+
+    packages = installed(settings)[0]
+    routes = compile_routes(settings, [package.identity for package in packages])
+    lookers = lookers_of(packages, routes)
+    lacking = unmet(routes, lookers)
+    if lacking:
+        raise _Unsound("; ".join(lacking))
+    looking = ", ".join(each.identity.task for each in lookers.each)
+    return f"{looking} looks at each image" if looking else "no route asks for it"
 
 
 def _clock(settings: Settings) -> str:

@@ -6,13 +6,13 @@ It does one thing after the other in one thread, each safe to repeat; deliveries
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 import sqlalchemy as sa
 
-from models.findings import TaskIdentity
 from node.archive import Archive, ArchiveError
 from node.config import Settings
 from node.db import DatabaseUnavailable, connect, migrate, read, write
@@ -25,7 +25,9 @@ from node.jobs import (
     release_delivery_leases,
     release_leases,
 )
+from node.jobs.looks import drop_outdated_looks
 from node.logs import log_context, masked
+from node.looking import NOBODY, Lookers, ViewBeforeRouting, lookers_of
 from node.outbox import Outbox
 from node.renewal import renew_outdated
 from node.roles import OUTBOX, SCHEDULER, WORKER, Stop
@@ -69,6 +71,8 @@ class Scheduler:
         To wake workers and outbox with.
     clock
         Gives the time.
+    lookers
+        The packages that look at images before the rules are applied.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class Scheduler:
         routes: Routes,
         wake: Wake,
         clock: Callable[[], datetime] = now_utc,
+        *,
+        lookers: Lookers = NOBODY,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -86,6 +92,7 @@ class Scheduler:
         self._routes = routes
         self._wake = wake
         self._clock = clock
+        self._before = ViewBeforeRouting(engine=engine, routes=routes, lookers=lookers, policy=settings.jobs)
         self._took_back: datetime | None = None
         self._unroutable: set[int] = set()  # revisions that failed unexpectedly, told once
 
@@ -99,6 +106,7 @@ class Scheduler:
         jobs = release_leases(self._engine, is_gone, now, policy=self._settings.jobs)
         deliveries = release_delivery_leases(self._engine, is_gone, now, policy=self._settings.outbox)
         renewed = renew_outdated(self._engine, self._routes, now, policy=self._settings.jobs)
+        drop_outdated_looks(self._engine, self._before.lookers.digests, now)
         if renewed:
             _log.info("Waiting jobs go to the task packages installed now", extra=log_context(count=renewed))
         if jobs or deliveries or renewed:
@@ -164,9 +172,16 @@ class Scheduler:
             return 0
 
     def _route(self, revision: Revision) -> int:
+        if self._before.waits(revision):
+            return 0
         with read(self._engine) as connection:
             instances = instances_of(connection, revision.id)
-        planned = self._routes.plan([self._facts(each) for each in instances])
+        facts = [self._facts(each) for each in instances]
+        asked = self._before.ask(revision, facts, self._clock())
+        if asked:
+            return asked
+        seen = self._before.seen(revision, facts, self._clock())
+        planned = self._routes.plan([replace(each, view=seen.get(each.id, {})) for each in facts])
         with write(self._engine) as connection:
             new = create_jobs(connection, revision, planned, now=self._clock(), policy=self._settings.jobs)
         about = log_context(study=revision.study_uid, revision=revision.number, count=len(new))
@@ -194,10 +209,13 @@ def run_scheduler(settings: Settings, stop: Stop) -> None:
     ConfigError
         The routes cannot be used.
     """
-    routes = compile_routes(settings, installed_tasks(settings))
+    packages, refusals = installed(settings)
+    tell_refusals(refusals)
+    routes = compile_routes(settings, [package.identity for package in packages])
+    lookers = lookers_of(packages, routes)
     with Wake(settings.data_dir, SCHEDULER) as wake:
         engine, archive = connect(settings.database), Archive(settings.archive_dir)
-        scheduler = Scheduler(settings, engine, archive, routes, wake)
+        scheduler = Scheduler(settings, engine, archive, routes, wake, lookers=lookers)
         outbox = Outbox(settings, engine)
         try:
             _until_done(lambda: migrate(engine), wake, stop, settings)
@@ -209,13 +227,6 @@ def run_scheduler(settings: Settings, stop: Stop) -> None:
             outbox.stop()
             archive.close()
             engine.dispose()
-
-
-def installed_tasks(settings: Settings) -> Iterable[TaskIdentity]:
-    """The identities of all task packages that can be used."""
-    packages, refusals = installed(settings)
-    tell_refusals(refusals)
-    return tuple(package.identity for package in packages)
 
 
 def run_until_stopped(scheduler: Scheduler, wake: Wake, stop: Stop, settings: Settings) -> None:

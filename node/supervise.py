@@ -96,12 +96,15 @@ def prepare(settings: Settings) -> None:
     """
     from node.db import DatabaseUnavailable, connect, migrate
     from node.installed import installed, tell_packages, tell_refusals
+    from node.looking import lookers_of, unmet
     from node.routing import compile_routes
 
     packages, refusals = installed(settings)
     tell_refusals(refusals)
     tell_packages(packages)
-    compile_routes(settings, [package.identity for package in packages])
+    routes = compile_routes(settings, [package.identity for package in packages])
+    for words in unmet(routes, lookers_of(packages, routes)):
+        _log.warning("A route asks what nobody looks at", extra=log_context(reason=words))
     database = connect(settings.database)
     try:
         migrate(database)

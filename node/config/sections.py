@@ -215,6 +215,12 @@ class Jobs(Leases):
 
     workers: int = Field(default=1, ge=1, le=64, description="Jobs that run at the same time in one worker process.")
     aging_s: Seconds = Field(default=600, description="Seconds of waiting that raise a job by one priority.")
+    most_looks: int = Field(
+        default=200,
+        ge=1,
+        description="Most images of a study that are looked at before routing, where rules ask for `view`; it is empty"
+        " for all others.",
+    )
 
 
 class Outbox(Leases):

@@ -120,6 +120,15 @@ job_instance = sa.Table(
     sa.Index("ix_job_instance_instance_id", "instance_id"),
 )
 
+look = sa.Table(
+    "look",
+    metadata,
+    sa.Column("instance_id", KEY, sa.ForeignKey("instance.id"), primary_key=True),
+    sa.Column("package_digest", DIGEST, primary_key=True),
+    sa.Column("seen", sa.JSON, nullable=False),  # facts of `view` for routing rules
+    sa.Column("at", Utc, nullable=False),
+)
+
 result = sa.Table(
     "result",
     metadata,

@@ -38,7 +38,13 @@ WITH_REVISION: Final = sa.select(
 
 
 def create_jobs(
-    connection: sa.Connection, of: Revision, planned: Sequence[Planned], *, now: datetime, policy: Jobs
+    connection: sa.Connection,
+    of: Revision,
+    planned: Sequence[Planned],
+    *,
+    now: datetime,
+    policy: Jobs,
+    complete: bool = True,
 ) -> tuple[int, ...]:
     """Put a revision's jobs into the queue and mark it as routed, in the caller's writing transaction.
 
@@ -54,6 +60,8 @@ def create_jobs(
         Time of creation.
     policy
         `Settings.jobs`; its `aging_s` is what one priority is worth.
+    complete
+        False: more jobs follow, and the revision is not marked as routed yet.
 
     Returns
     -------
@@ -74,7 +82,8 @@ def create_jobs(
         )
     }
     new = tuple(key for plan in planned if (key := _create(connection, (of, pairs), plan, now, policy)) is not None)
-    connection.execute(revision.update().where(revision.c.id == of.id).values(routed_at=now))
+    if complete:
+        connection.execute(revision.update().where(revision.c.id == of.id).values(routed_at=now))
     record(
         connection,
         [
@@ -85,7 +94,7 @@ def create_jobs(
             Event(
                 at=now,
                 who="scheduler",
-                what="revision.routed",
+                what="revision.routed" if complete else "revision.looked_at",
                 kind="revision",
                 key=of.id,
                 details={"planned": len(planned), "new": len(new)},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import cel
 
-from node.routing.clauses import Clause, attributes, bound_names, clause, compared_with, members, tokens
+from node.routing.clauses import Clause, Token, attributes, bound_names, clause, compared_with, members, tokens
 from node.routing.values import BULK, Value, empty, is_keyword, is_many, is_number, keywords, vr_of
 
 DATA_ROOTS: Final = ("instance", "series", "study")
@@ -51,9 +51,15 @@ class Condition:
 
     source: str
     keywords: tuple[str, ...]  # of all attributes that it names
-    uses_view: bool
+    view_names: tuple[str, ...]  # of all facts of `view` that it names
+    view_words: tuple[tuple[str, str], ...]  # facts of `view`, and texts that they are compared with
     parts: Clause
     programs: Mapping[str, Any]  # compiled, by source, of the whole and of its parts
+
+    @property
+    def uses_view(self) -> bool:
+        """Whether it asks what a look at the image saw."""
+        return bool(self.view_names)
 
     def holds(self, facts: Mapping[str, Value]) -> bool:
         """Evaluate it; a value of an unexpected kind, such as an index into an empty list, makes it false.
@@ -133,8 +139,17 @@ def parse_condition(source: str) -> Condition:
         faults += _value_faults(parts, programs, names)
     if faults:
         raise ConditionInvalid(tuple(dict.fromkeys(faults)))
-    uses_view = any(root == "view" for root, _, _ in attributes(tokens(source), ROOTS))
-    return Condition(source=source, keywords=names, uses_view=uses_view, parts=parts, programs=programs)
+    words = tokens(source)
+    view = tuple(attributes(words, ("view",)))
+    compared = [(name, compared_with(words, last, _first(words, last))) for _, name, last in view]
+    return Condition(
+        source=source,
+        keywords=names,
+        view_names=tuple(dict.fromkeys(name for _, name, _ in view)),
+        view_words=tuple((name, word.word[1:-1]) for name, word in compared if word and word.kind == "text"),
+        parts=parts,
+        programs=programs,
+    )
 
 
 def _all_parts(whole: Clause) -> Iterator[Clause]:
@@ -188,8 +203,7 @@ def _attribute_faults(source: str) -> Iterator[str]:
 def _comparison_faults(source: str) -> Iterator[str]:
     words = tokens(source)
     for root, name, last in attributes(words, DATA_ROOTS):
-        first = last - 2 if words[last - 1].word == "." else last - 3
-        literal = compared_with(words, last, first)
+        literal = compared_with(words, last, _first(words, last))
         if literal is None or not is_keyword(name):
             continue
         if is_many(name):
@@ -198,6 +212,11 @@ def _comparison_faults(source: str) -> Iterator[str]:
             yield f"{root}.{name} is a number; write {literal.word[1:-1]} without quotes"
         elif not is_number(name) and literal.kind == "number":
             yield f'{root}.{name} is text; write "{literal.word}" in quotes'
+
+
+def _first(words: Sequence[Token], last: int) -> int:
+    """Index of the first token of an attribute that ends at `last`."""
+    return last - 2 if words[last - 1].word == "." else last - 3
 
 
 def _value_faults(parts: Clause, programs: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
@@ -233,7 +252,7 @@ def _shown(facts: Mapping[str, Value], root: str, name: str, show_values: bool) 
     group = facts[root]
     value = group.get(name) if isinstance(group, dict) else None
     if value in ("", [], None) or (value == 0 and root == "view"):
-        return "empty: no view classifier has looked" if root == "view" else "empty"
+        return "empty: nothing is said of it, or nobody has looked" if root == "view" else "empty"
     if show_values:
         return _quoted(value)
     return f"{len(value)} values" if isinstance(value, list) else "another value" if isinstance(value, str) else "given"

@@ -43,6 +43,7 @@ class InstanceFacts:
     calling_ae: str = ""
     called_ae: str = ""
     header: Dataset = field(default_factory=Dataset)  # without pixel data; empty when it cannot be read
+    view: Mapping[str, Value] = field(default_factory=dict)  # what a look at it saw; missing facts are empty
 
     @property
     def not_an_input(self) -> str | None:
@@ -90,7 +91,7 @@ def contexts(instances: Sequence[InstanceFacts], keywords: Iterable[str]) -> dic
             "study": study[facts.study_uid],
             "calling_ae": facts.calling_ae,
             "called_ae": facts.called_ae,
-            "view": dict(VIEW),
+            "view": {**VIEW, **facts.view},
         }
         for facts in ordered
     }

@@ -50,9 +50,14 @@ class Routes:
         return tuple(dict.fromkeys(name for rule in self.rules for name in rule.condition.keywords))
 
     @property
-    def use_view(self) -> bool:
-        """Whether some rule asks what the view classifier saw."""
-        return any(rule.condition.uses_view for rule in self.rules)
+    def view_names(self) -> tuple[str, ...]:
+        """Of all facts of `view` that some rule names."""
+        return tuple(dict.fromkeys(name for rule in self.rules for name in rule.condition.view_names))
+
+    @property
+    def without_view(self) -> Routes:
+        """The rules that can be applied before anybody has looked at the images."""
+        return Routes(rules=tuple(rule for rule in self.rules if not rule.condition.uses_view))
 
     def plan(self, instances: Sequence[InstanceFacts]) -> tuple[Planned, ...]:
         """The jobs that the rules want on the instances of one study revision, one image each.

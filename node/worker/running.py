@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -18,9 +18,11 @@ from node.archive.durable import make_folders
 from node.config import Settings
 from node.db import read
 from node.jobs import Job, NewResult, inputs_of, predecessor_results
+from node.jobs.looks import Saw
+from node.looking import NOBODY, Lookers
 from node.studies import StoredInstance, instances_of
 from node.worker.errors import InputMissing, JobStopped, PackageChanged
-from node.worker.frames import decoded_ahead
+from node.worker.frames import Frame, decoded_ahead
 from node.worker.patient import PatientCheck
 
 STOPPED: Final = "the job was cancelled, or its lease was lost"
@@ -45,6 +47,17 @@ class Runner:
     engine: TaskEngine
     packages: Mapping[str, TaskIdentity]  # by task
     patients: PatientCheck
+    lookers: Lookers = NOBODY
+
+    def look(self, job: Job, cancelled: Callable[[], bool]) -> Saw:
+        """Look at the middle frame of a job's one image before it is routed; raises as `run`."""
+        self._check_package(job)
+        looker = next(each for each in self.lookers.each if each.identity.task == job.task)
+        (each,) = inputs_of(self.database, job.id)
+        image = self._opened(each)
+        middle = (image.number_of_frames + 1) // 2
+        found = self._asked(job, frame_inputs(image, ((middle, image.frame(middle)),)), cancelled)
+        return looker.saw(found.findings)
 
     def run(self, job: Job, cancelled: Callable[[], bool]) -> tuple[NewResult, ...]:
         """Compute and write a job's results; the files are whole and synced when this returns.
@@ -74,17 +87,8 @@ class Runner:
         return tuple(results)
 
     def _run_on(self, job: Job, each: StoredInstance, cancelled: Callable[[], bool]) -> list[NewResult]:
-        path = self.settings.archive_dir / each.path
-        if not path.is_file():
-            raise InputMissing("the instance's file is not in the archive any more; send the study again, or reindex")
-        image = open_image(path)
-        try:
-            priority = EnginePriority[job.priority.name]
-            found = self.engine.run(job.task, frame_inputs(image), priority=priority, cancelled=cancelled)
-        except JobCancelled as error:
-            raise JobStopped(STOPPED) from error
-        if cancelled():
-            raise JobStopped(STOPPED)
+        image = self._opened(each)
+        found = self._asked(job, frame_inputs(image), cancelled)
         if job.claimed_first_at is None:
             raise ValueError("a claimed job has the time of its first claim")
         request = ResultRequest(
@@ -105,6 +109,22 @@ class Runner:
         make_folders(folder)
         return [_row(written, self.settings.results_dir) for written in write_results(request, folder)]
 
+    def _opened(self, each: StoredInstance) -> SourceImage:
+        path = self.settings.archive_dir / each.path
+        if not path.is_file():
+            raise InputMissing("the instance's file is not in the archive any more; send the study again, or reindex")
+        return open_image(path)
+
+    def _asked(self, job: Job, frames: Iterator[FrameInput], cancelled: Callable[[], bool]) -> TaskFindings:
+        try:
+            priority = EnginePriority[job.priority.name]
+            found = self.engine.run(job.task, frames, priority=priority, cancelled=cancelled)
+        except JobCancelled as error:
+            raise JobStopped(STOPPED) from error
+        if cancelled():
+            raise JobStopped(STOPPED)
+        return found
+
     def _check_package(self, job: Job) -> None:
         installed = self.packages.get(job.task)
         if installed is None or installed.digest.removeprefix("sha256:") != job.package_digest:
@@ -124,12 +144,12 @@ class Runner:
         return tuple((one.sop_class, one.sop_instance_uid, one.study_uid, one.series_uid) for one in earlier)
 
 
-def frame_inputs(image: SourceImage) -> Iterator[FrameInput]:
-    """Every view of every frame, as the engine takes them."""
+def frame_inputs(image: SourceImage, frames: Iterable[Frame] | None = None) -> Iterator[FrameInput]:
+    """Every view of these frames of an image, or of all, as the engine takes them."""
     shapes = [
         ((view.left, view.top, view.right, view.bottom), image.calibration.pixel_aspect(view)) for view in image.views
     ]
-    for number, pixels in decoded_ahead(image):
+    for number, pixels in decoded_ahead(image) if frames is None else frames:
         for rectangle, aspect in shapes:
             yield FrameInput(pixels=pixels, frame=number, view=rectangle, pixel_aspect=aspect)
 

@@ -15,9 +15,12 @@ from integration.results import warm_up
 from node.config import Settings
 from node.db import DatabaseUnavailable, connect
 from node.installed import installed, tell_refusals
-from node.jobs import Job, LeaseLost, NewResult, claim, fail, finish, heartbeat, owner_name
+from node.jobs import Job, LeaseLost, claim, fail, finish, heartbeat, owner_name
+from node.jobs.looks import LOOK_ROUTE, finish_look, look_policy
 from node.logs import log_context, masked
-from node.roles import OUTBOX, WORKER, Stop
+from node.looking import Lookers
+from node.looking.lookers import KINDS, looker_of
+from node.roles import OUTBOX, SCHEDULER, WORKER, Stop
 from node.wake import Wake
 from node.worker.errors import JobStopped, failure_of
 from node.worker.patient import PatientCheck
@@ -94,33 +97,43 @@ class Worker:
         beat.start()
         began = time.monotonic()
         try:
-            results = self._runner.run(job, lost.is_set)
+            done = self._done(job, lost.is_set)
         except JobStopped:
             _log.info("Job stopped: cancelled, or another worker has it", extra=log_context(job=job.id))
         except Exception as error:  # noqa: BLE001 - every failure belongs to its job alone
             self._failed(job, error)
         else:
-            self._finished(job, results, time.monotonic() - began)
+            self._finished(job, done, time.monotonic() - began)
             wake.ring(OUTBOX)
         finally:
+            if job.route == LOOK_ROUTE:
+                wake.ring(SCHEDULER)
             ended.set()
             beat.join()
 
-    def _finished(self, job: Job, results: tuple[NewResult, ...], seconds: float) -> None:
+    def _done(self, job: Job, lost: Callable[[], bool]) -> tuple[Callable[[], None], int]:
+        """Do a job; what is given back writes down that it is done, and counts its results."""
+        if job.route == LOOK_ROUTE:
+            saw = self._runner.look(job, lost)
+            return lambda: finish_look(self._database, job, saw, self._clock()), 0
+        results = self._runner.run(job, lost)
         destinations = () if job.mode == "shadow" else job.send_to
-        about = log_context(
-            job=job.id, task=job.task, study=job.study_uid, count=len(results), duration_s=round(seconds, 3)
-        )
-        if self._tell(lambda: finish(self._database, job, results, destinations, self._clock()), job):
+        return lambda: finish(self._database, job, results, destinations, self._clock()), len(results)
+
+    def _finished(self, job: Job, done: tuple[Callable[[], None], int], seconds: float) -> None:
+        write_down, count = done
+        about = log_context(job=job.id, task=job.task, study=job.study_uid, count=count, duration_s=round(seconds, 3))
+        if self._tell(write_down, job):
             _log.info("Job done", extra=about)
 
     def _failed(self, job: Job, error: Exception) -> None:
         failure = failure_of(error)
         why = (failure.code, failure.words)
         again = failure.retryable
+        policy = look_policy(self._settings.jobs) if job.route == LOOK_ROUTE else self._settings.jobs
 
         def write_down() -> None:
-            fail(self._database, job, why, retryable=again, now=self._clock(), policy=self._settings.jobs)
+            fail(self._database, job, why, retryable=again, now=self._clock(), policy=policy)
 
         about = log_context(job=job.id, task=job.task, study=job.study_uid, attempt=job.attempt, code=failure.code)
         if failure.expected:
@@ -175,6 +188,7 @@ def run_worker(settings: Settings, stop: Stop) -> None:
         engine=engine,
         packages={package.identity.task: package.identity for package in packages},
         patients=PatientCheck(settings.archive_dir),
+        lookers=Lookers(each=tuple(looker_of(package) for package in packages if package.card.settings.kind in KINDS)),
     )
     threads = [
         threading.Thread(target=Worker(settings, database, runner).run, args=(stop,), name=f"worker-{number}")
