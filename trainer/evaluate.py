@@ -49,10 +49,11 @@ class Result:
     n: int
 
 
-def look(engine: Engine, task: str, picture: NDArray[np.uint8]) -> TaskFindings:
-    """What the engine says of one gray picture (H, W)."""
+def look(engine: Engine, task: str, picture: NDArray[np.uint8], times: int = 1) -> TaskFindings:
+    """What the engine says of one gray picture (H, W), or of so many frames that all are this picture."""
     height, width = picture.shape[:2]
-    return engine.run(task, [FrameInput(pixels=picture, frame=1, view=(0, 0, width - 1, height - 1))])
+    view = (0, 0, width - 1, height - 1)
+    return engine.run(task, [FrameInput(pixels=picture, frame=number, view=view) for number in range(1, times + 1)])
 
 
 def outline_of(card: Card) -> OutlineSettings:

@@ -75,7 +75,8 @@ def polygon(likely: NDArray[np.float32]) -> NDArray[np.float64]:
     size = (solid.shape[1] * FINER, solid.shape[0] * FINER)
     fine = (cv2.resize(solid, size, interpolation=cv2.INTER_LINEAR) >= LEVEL).astype(np.uint8)
     if not fine.any():  # a pixel or two just at the level: between the centres of pixels nothing reaches it
-        fine = cv2.resize((solid >= LEVEL).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        marked = (solid >= LEVEL).astype(np.uint8)
+        fine = np.asarray(cv2.resize(marked, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
     doubled = cv2.resize(fine, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     edges, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     edge = max(edges, key=cv2.contourArea)

@@ -15,7 +15,7 @@ QUERIES = 4  # ways to look at a clip: a fraction needs its fullest and its empt
 
 
 class RegressionHead(Head):
-    """Frames to vectors, vectors to a number by attention over the frames.
+    """Frames to vectors, vectors to a number by attention over the frames and by how far they swing between them.
 
     The order of frames plays no part and their number little, so a clip may be long, short or thinned out.
 
@@ -40,9 +40,8 @@ class RegressionHead(Head):
         )
         self.key = nn.Linear(width, width)
         self.queries = nn.Parameter(torch.randn(QUERIES, width) / width**0.5)
-        self.number = nn.Sequential(
-            nn.LayerNorm(QUERIES * width), nn.Linear(QUERIES * width, width), nn.GELU(), nn.Linear(width, 2)
-        )
+        mixed = (QUERIES + 1) * width
+        self.number = nn.Sequential(nn.LayerNorm(mixed), nn.Linear(mixed, width), nn.GELU(), nn.Linear(width, 2))
 
     def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Answers:
         """Raw answers of each frame: `embedding` (batch, D) and, where one frame tells it, `number` as of `pool`."""
@@ -69,10 +68,14 @@ class RegressionHead(Head):
             (batch, 2), float32: the number from `centre` in units of `scale`, and the logarithm of its variance.
         """
         scores = self.key(embeddings).float() @ self.queries.float().T  # (batch, frames, queries)
+        high = low = embeddings.float()
         if there is not None:
             scores = scores.masked_fill(~there[..., None], -torch.inf)
+            high, low = (high.masked_fill(~there[..., None], fill) for fill in (-torch.inf, torch.inf))
         mixed = scores.softmax(1).transpose(1, 2) @ embeddings.float()  # (batch, queries, D)
-        value, log_variance = self.number(mixed.flatten(1).to(embeddings.dtype)).float().unbind(1)
+        swing = high.amax(1) - low.amin(1)  # what changes between the frames, by how much: 0 of one frame
+        seen = torch.cat([mixed.flatten(1), swing], dim=1)
+        value, log_variance = self.number(seen.to(embeddings.dtype)).float().unbind(1)
         return torch.stack([value, log_variance.clamp(*LOG_VARIANCE)], dim=1)
 
     def spoken(self, answers: Answers) -> Answers:

@@ -13,6 +13,7 @@ from torch import Tensor
 from models.heads.detection import DetectionHead
 from models.heads.head import Answers, Head
 from models.heads.landmarks import LandmarksHead
+from models.heads.regression import RegressionHead
 from models.packages.settings import OutlineSettings, Settings
 from models.packages.settings_detection import DetectionSettings
 from models.packages.settings_landmarks import LandmarksSettings
@@ -22,6 +23,7 @@ from models.packages.settings_pictures import (
     SegmentationSettings,
     ViewSettings,
 )
+from models.packages.settings_regression import RegressionSettings
 from trainer.errors import TrainerError
 from trainer.losses import answer_loss, mask_loss
 from trainer.losses_detection import DetectionTarget, detection_loss
@@ -36,7 +38,8 @@ from trainer.losses_pictures import (
     segmentation_loss,
     view_loss,
 )
-from trainer.tasks.truths import UNLABELLED, Answer, Boxes, LabelMap, Outlined, Points, Truth, ViewAnswer
+from trainer.losses_regression import RegressionTarget, regression_loss
+from trainer.tasks.truths import UNLABELLED, Answer, Boxes, LabelMap, Number, Outlined, Points, Truth, ViewAnswer
 
 ANSWER_WEIGHT = 0.4  # of the question about an outline, beside its mask
 SMOOTHING = 0.05  # of answers that readers may disagree on
@@ -123,6 +126,15 @@ def _detection(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
     return detection_loss(answers, target, _as(DetectionHead, head).stride)
 
 
+def _regression(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
+    head = _as(RegressionHead, head)
+    value = torch.tensor([_as(Number, truth).value for truth in truths])
+    embedding = answers["embedding"]
+    frames = embedding.reshape(len(truths), -1, embedding.shape[1])  # pictures of one example follow one another
+    number = head.pool(frames) if head.over_frames else answers["number"]
+    return regression_loss(number, RegressionTarget(value=value), centre=head.centre, scale=head.scale)
+
+
 def _numbers(truths: Sequence[Truth]) -> Tensor:
     return torch.tensor([_as(Answer, truth).number for truth in truths])
 
@@ -140,5 +152,6 @@ LOSSES: dict[type[Any], Loss] = {
     OrdinalSettings: _ordinal,
     ViewSettings: _view,
     LandmarksSettings: _landmarks,
+    RegressionSettings: _regression,
     DetectionSettings: _detection,
 }

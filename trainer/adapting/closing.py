@@ -18,9 +18,10 @@ from models.packages.settings_pictures import (
     SegmentationSettings,
     ViewSettings,
 )
+from models.packages.settings_regression import RegressionSettings
 from models.readers.coordinates import to_frame
 from models.readers.view import view_probabilities
-from trainer.adapting import closing_masks
+from trainer.adapting import closing_masks, closing_numbers
 from trainer.adapting.case import Asked
 from trainer.adapting.fitting import ordinal_of, temperature_of
 from trainer.adapting.judging_boxes import detection_case
@@ -167,5 +168,6 @@ CLOSERS: dict[type[Any], Callable[[Any, Sequence[Asked], Sequence[Truth]], Any]]
     OrdinalSettings: _ordinal,
     ViewSettings: _view,
     LandmarksSettings: _landmarks,
+    RegressionSettings: closing_numbers.regression,
     DetectionSettings: _detection,
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.findings import Box, Category, Landmarks, Mask, NoFinding, Quantity
 from trainer.adapting.case import Case
-from trainer.tasks.truths import Boxes, LabelMap, Outlined, Points
+from trainer.tasks.truths import Boxes, LabelMap, Number, Outlined, Points
 
 TRUTH, SAID = (80, 220, 80), (255, 170, 40)  # RGB: green is true, orange was said
 EDGE = 288  # px, longest of a drawn picture
@@ -16,8 +18,8 @@ WORDS = 400  # most letters of a caption
 
 
 def drawn(case: Case) -> NDArray[np.uint8]:
-    """The picture in RGB, (H, W, 3), its longer edge `EDGE`."""
-    picture = case.asked.example.picture
+    """The picture in RGB, or those that belong together side by side: (H, W, 3), its longer edge `EDGE`."""
+    picture = _side_by_side(case.asked.example.pictures)
     scale = EDGE / max(picture.shape)
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -29,7 +31,8 @@ def drawn(case: Case) -> NDArray[np.uint8]:
 
 def caption(case: Case) -> str:
     """The name of the picture, its scores, and what was answered or withheld, in words."""
-    parts = [case.asked.example.name]
+    truth = case.asked.example.truth
+    parts = [case.asked.example.name, *([f"true {truth.value:.3g}"] if isinstance(truth, Number) else [])]
     parts += [f"{name} {value:.3g} {unit}".strip() for (name, unit), value in case.scores.items() if name != "answered"]
     for finding in case.asked.findings:
         if isinstance(finding, Category):
@@ -39,6 +42,11 @@ def caption(case: Case) -> str:
         elif isinstance(finding, Quantity) and finding.unit == "%":
             parts.append(f"{finding.name} {finding.value:.0f} %")
     return " · ".join(parts)[:WORDS]
+
+
+def _side_by_side(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    height = max(picture.shape[0] for picture in pictures)
+    return np.hstack([np.pad(picture, ((0, height - picture.shape[0]), (0, 0))) for picture in pictures])
 
 
 def _draw_truth(out: NDArray[np.uint8], case: Case, scale: float) -> None:

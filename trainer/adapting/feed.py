@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,19 +26,31 @@ ENCODED = 8  # pictures in one pass of the encoder
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
-    """Examples of the task, then outsiders."""
+    """Examples of the task, the pictures of each one after another, then outsiders."""
 
     images: Tensor  # (batch, 3, S, S), normalised
     maps: list[Tensor] | None  # of the encoder; None: not known yet
-    truths: list[Truth]  # of the first ones, at the size of the images
+    truths: list[Truth]  # of the examples, at the size of the images
+    frames: int = 1  # pictures of each example
+
+    @property
+    def own(self) -> int:
+        """How many of the images are pictures of examples."""
+        return len(self.truths) * self.frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class View:
-    """One view of one picture."""
+    """One view of one picture, or of the pictures of one example."""
 
     square: NDArray[np.uint8]  # (S, S)
     truth: Truth | None
+    others: tuple[NDArray[np.uint8], ...] = ()
+
+    @property
+    def squares(self) -> tuple[NDArray[np.uint8], ...]:
+        """All of them, (S, S) each."""
+        return (self.square, *self.others)
 
 
 def order(plan: Plan, own: int, foreign: int, epoch: int) -> list[tuple[list[int], list[int]]]:
@@ -82,8 +95,9 @@ class Kept:
         self, plan: Plan, spec: TaskSpec, pool: Pool, pupil: Pupil, on_view: Callable[[int, int], None]
     ) -> None:
         self._plan, self._own, self._foreign = plan, len(pool.train), len(pool.outsiders)
+        self._frames = 1 + len(pool.train[0].others)
         rng = np.random.default_rng([plan.seed, 3])
-        count = _views_that_fit(plan, spec.size, pupil, self._own, self._foreign)
+        count = _views_that_fit(plan, spec.size, pupil, self._own * self._frames, self._foreign)
         views = [view(shown, spec.variation, spec.size, rng) for _ in range(count) for shown in pool.train]
         self._first_foreign = len(views)
         views += [view(shown, FOREIGN, spec.size, rng) for shown in pool.outsiders]
@@ -96,28 +110,42 @@ class Kept:
         for own, foreign in order(self._plan, self._own, self._foreign, epoch):
             chosen = [int(rng.integers(self._count)) * self._own + i for i in own]
             chosen += [self._first_foreign + i for i in foreign]
-            yield _batch([self._views[i] for i in chosen], [level[chosen].float() for level in self._maps])
+            rows = [row for i in chosen for row in self._rows(i)]
+            yield _batch([self._views[i] for i in chosen], [level[rows].float() for level in self._maps])
+
+    def _rows(self, number: int) -> range:
+        """Where the maps of a view's pictures lie."""
+        if number < self._first_foreign:
+            return range(number * self._frames, (number + 1) * self._frames)
+        first = self._first_foreign * (self._frames - 1) + number
+        return range(first, first + 1)
 
 
 def still(shown: Sequence[Shown], size: int, batch: int) -> list[Batch]:
     """Examples as they are, in batches, for validation."""
     matrix = shrink(size)
     views = [
-        View(square=moved(s.square, matrix, size), truth=None if s.truth is None else s.truth.moved(matrix, size))
+        View(
+            square=moved(s.square, matrix, size),
+            truth=None if s.truth is None else s.truth.moved(matrix, size),
+            others=tuple(moved(other, matrix, size) for other in s.others),
+        )
         for s in shown
     ]
     return [_batch(views[at : at + batch], None) for at in range(0, len(views), batch)]
 
 
 def view(shown: Shown, how: Variation, size: int, rng: np.random.Generator) -> View:
-    """A random view of a picture, its truth moved along."""
+    """A random view of a picture, its truth moved along; pictures that belong together are varied alike."""
+    others = tuple(varied_square(other, how, size, copy.deepcopy(rng))[0] for other in shown.others)
     square, matrix = varied_square(shown.square, how, size, rng)
-    return View(square=square, truth=None if shown.truth is None else shown.truth.moved(matrix, size))
+    return View(square=square, truth=None if shown.truth is None else shown.truth.moved(matrix, size), others=others)
 
 
 def _batch(views: Sequence[View], maps: list[Tensor] | None) -> Batch:
-    images = normalised(torch.from_numpy(np.stack([each.square for each in views])))
-    return Batch(images=images, maps=maps, truths=[each.truth for each in views if each.truth is not None])
+    images = normalised(torch.from_numpy(np.stack([square for each in views for square in each.squares])))
+    truths = [each.truth for each in views if each.truth is not None]
+    return Batch(images=images, maps=maps, truths=truths, frames=len(views[0].squares))
 
 
 def _views_that_fit(plan: Plan, size: int, pupil: Pupil, own: int, foreign: int) -> int:
@@ -129,11 +157,12 @@ def _views_that_fit(plan: Plan, size: int, pupil: Pupil, own: int, foreign: int)
 def _encoded(pupil: Pupil, views: Sequence[View], on_view: Callable[[int, int], None]) -> list[Tensor]:
     pupil.eval()
     kept: list[Tensor] = []
-    for at in range(0, len(views), ENCODED):
-        levels = pupil.maps(_batch(views[at : at + ENCODED], None).images)
+    squares = [square for each in views for square in each.squares]
+    for at in range(0, len(squares), ENCODED):
+        levels = pupil.maps(normalised(torch.from_numpy(np.stack(squares[at : at + ENCODED]))))
         if not kept:
-            kept = [torch.empty((len(views), *level.shape[1:]), dtype=torch.float16) for level in levels]
+            kept = [torch.empty((len(squares), *level.shape[1:]), dtype=torch.float16) for level in levels]
         for whole, level in zip(kept, levels, strict=True):
             whole[at : at + ENCODED] = level.half()
-        on_view(min(at + ENCODED, len(views)), len(views))
+        on_view(min(at + ENCODED, len(squares)), len(squares))
     return kept

@@ -148,7 +148,7 @@ class Adaptation:
         loss = self._task_loss(batch, maps)
         scope = self.pupil.heads.scope
         if scope is not None:
-            inside = (torch.arange(len(batch.images)) < len(batch.truths)).float()
+            inside = (torch.arange(len(batch.images)) < batch.own).float()
             loss = loss + SCOPE_WEIGHT * answer_loss(scope(maps), inside, smoothing=0.01, positive_weight=1.0)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -158,7 +158,7 @@ class Adaptation:
         return float(loss.detach())
 
     def _task_loss(self, batch: Batch, maps: Sequence[Tensor]) -> Tensor:
-        own = len(batch.truths)
+        own = batch.own
         head = self.pupil.heads.head
         answers = head(batch.images[:own], [level[:own] for level in maps])
         return self.lesson.loss(answers, batch.truths, head)

@@ -17,7 +17,17 @@ from models.packages.settings_pictures import (
     SegmentationSettings,
     ViewSettings,
 )
-from trainer.adapting import judging_answers, judging_boxes, judging_grades, judging_masks, judging_points
+from models.packages.settings_regression import RegressionSettings
+from models.readers.scoping import scope_of
+from trainer.adapting import (
+    judging_answers,
+    judging_boxes,
+    judging_ejection,
+    judging_grades,
+    judging_masks,
+    judging_numbers,
+    judging_points,
+)
 from trainer.adapting.bindings import NoLesson
 from trainer.adapting.case import Asked, Case
 from trainer.evaluate import Result
@@ -30,10 +40,16 @@ class Judge:
 
     case: Callable[[Asked, Any], Case]
     results: Callable[[Sequence[Case], Any, str], list[Result]]
+    plots: Callable[[Sequence[Case], Any], list[str]] | None = None  # inline SVG
 
 
 JUDGES: dict[type[Any], Judge] = {
-    SegmentationSettings: Judge(case=judging_masks.segmentation_case, results=judging_masks.segmentation_results),
+    SegmentationSettings: Judge(
+        case=judging_masks.segmentation_case, results=judging_ejection.results, plots=judging_ejection.plots
+    ),
+    RegressionSettings: Judge(
+        case=judging_numbers.regression_case, results=judging_numbers.results, plots=judging_numbers.plots
+    ),
     OutlineSettings: Judge(case=judging_masks.outline_case, results=judging_masks.outline_results),
     ClassificationSettings: Judge(case=judging_answers.classification_case, results=judging_answers.results),
     OrdinalSettings: Judge(case=judging_answers.ordinal_case, results=judging_grades.ordinal_results),
@@ -65,11 +81,15 @@ def ask(engine: Engine, task: str, example: Example) -> Asked:
     EngineError, PackageError
         The package does not run.
     """
-    height, width = example.picture.shape
-    given = FrameInput(pixels=example.picture, frame=1, view=(0, 0, width - 1, height - 1))
-    square, place = square_of(given, engine.package(task).card.input.size)
-    (raw,) = engine.look(task, [square])
-    return Asked(example=example, findings=engine.run(task, [given]).findings, raw=raw, place=place)
+    given = [
+        FrameInput(pixels=picture, frame=number, view=(0, 0, picture.shape[1] - 1, picture.shape[0] - 1))
+        for number, picture in enumerate(example.pictures, 1)
+    ]
+    size = engine.package(task).card.input.size
+    squares, places = zip(*(square_of(each, size) for each in given), strict=True)
+    raws = engine.look(task, squares)
+    last = min(range(len(raws)), key=lambda number: scope_of(raws[number]))  # all must be in scope: that one decides
+    return Asked(example=example, findings=engine.run(task, given).findings, raw=raws[last], place=places[last])
 
 
 def cases_of(engine: Engine, task: str, examples: Sequence[Example]) -> list[Case]:
@@ -82,3 +102,9 @@ def cases_of(engine: Engine, task: str, examples: Sequence[Example]) -> list[Cas
 def results_of(cases: Sequence[Case], settings: Settings, data: str) -> list[Result]:
     """The figures of judged cases, with 95 % bootstrap intervals by patient; raises as `judge_of`."""
     return judge_of(settings).results(cases, settings, data)
+
+
+def plots_of(cases: Sequence[Case], settings: Settings) -> list[str]:
+    """Plots of judged cases as inline SVG, where the kind has any; raises as `judge_of`."""
+    plots = judge_of(settings).plots
+    return [] if plots is None else plots(cases, settings)

@@ -16,6 +16,7 @@ from models.packages.card import Card, Figure, SilenceFigure, Training, card_tex
 from models.packages.encoders import EncoderPackage
 from models.packages.folders import ENCODERS
 from models.packages.package import BUNDLED, CARD, TaskPackage, load_package
+from models.packages.settings_regression import RegressionSettings
 from models.packages.weights import stored
 from models.packages.writing import About, write_encoder, write_package
 from trainer.adapting.case import Case
@@ -124,9 +125,11 @@ def silences(
     sets = [name for name in dict.fromkeys((*OUTSIDERS, *RESTRICTED)) if name not in (*spec.data, *spec.kin)]
     shown = [(name, pictures_of(data / name, "test", ASKED_OF_A_SET)) for name in sets]
     made = [picture for name, picture in outsiders(spec, data, "val") if not name]
+    # a task that puts frames together keeps silent about fewer: that alone would prove nothing
+    times = spec.settings.least_frames if isinstance(spec.settings, RegressionSettings) else 1
     out = []
     for name, pictures in [*shown, ("noise, text, shapes, empty frames", made)]:
-        said = [look(engine, spec.name, picture).findings for picture in pictures]
+        said = [look(engine, spec.name, picture, times).findings for picture in pictures]
         answered = sum(not all(isinstance(finding, NoFinding) for finding in findings) for findings in said)
         learned = "train split" if name in foreign_sets else "no" if name in sets else "other seeds"
         words = f"{name} test" if name in sets else name

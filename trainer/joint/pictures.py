@@ -58,8 +58,12 @@ def gather(specs: Sequence[TaskSpec], data: Path, recipe: JointRecipe, split: st
     MissingData
         A data set is not there.
     BadRecipe
-        The recipe wants permissive licences, and a task has a set with another.
+        The recipe wants permissive licences, and a task has a set with another; or a task learns from several pictures
+        at once.
     """
+    for spec in specs:
+        if spec.beside is not None:
+            raise BadRecipe(f"'{spec.name}' learns from several pictures at once: leave it out, and `adapt` it alone")
     if recipe.permissive:
         _refuse_restricted(specs)
     found: dict[str, list[tuple[TaskSpec, Example]]] = {}

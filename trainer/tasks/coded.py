@@ -48,6 +48,7 @@ HEAD_AND_NECK = sct("774007", "Head and Neck")
 LOWER_LIMB = sct("61685007", "Lower limb")
 FETUS = private("region-fetus", "Fetus")
 ELSEWHERE = private("region-other", "Other region")
+EJECTION_FRACTION = CodeOnCard(value="18043-0", scheme="LN", meaning="Left Ventricular Ejection Fraction by US")
 IMPRESSION = CodeOnCard(value="121073", scheme="DCM", meaning="Impression")
 ASSESSMENT = CodeOnCard(value="111005", scheme="DCM", meaning="Assessment Category")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from models.packages.settings_ejection import EjectionFraction
 from models.packages.settings_pictures import SegmentationSettings
-from trainer.tasks.coded import HEART, LEFT_ATRIUM, LEFT_VENTRICLE, MYOCARDIUM, masked
+from trainer.tasks.coded import EJECTION_FRACTION, HEART, LEFT_ATRIUM, LEFT_VENTRICLE, MYOCARDIUM, masked
 from trainer.tasks.labels import label_map
 from trainer.tasks.spec import TaskSpec, Variation
 
 SPEC = TaskSpec(
     name="heart-chambers",
     title="Chambers of the left heart",
-    intended_use="Masks of left-ventricular cavity, left-ventricular myocardium and left atrium.",
+    intended_use="Masks of left-ventricular cavity, left-ventricular myocardium and left atrium; of a cine the ejection"
+    " fraction by the method of discs in one plane.",
     words="B-mode still or cine, apical four- or two-chamber view, phased-array probe",
     not_for="other views, Doppler, contrast",
     size=192,
@@ -23,6 +25,7 @@ SPEC = TaskSpec(
             masked("myocardium", MYOCARDIUM, HEART),
             masked("left atrium", LEFT_ATRIUM, HEART, area=True),
         ),
+        ejection=EjectionFraction(structure="left ventricle", code=EJECTION_FRACTION),
     ),
     data=("camus_4ch",),
     headline=(
@@ -36,5 +39,7 @@ SPEC = TaskSpec(
     limits=(
         "one hospital, one scanner; no pixel spacing is published, so areas are not comparable between patients",
         "for non-commercial research only, by the terms of the data set",
+        "no cine was in the data: the ejection fraction was measured on end-diastolic and end-systolic stills, and in"
+        " one plane",
     ),
 )

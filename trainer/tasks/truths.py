@@ -62,6 +62,17 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """The right number."""
+
+    value: float  # in the unit of the settings
+
+    def moved(self, matrix: NDArray[np.float64], size: int) -> Number:
+        """A number that needs no scale stays as it is."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ViewAnswer:
     """The right region and organ."""
 

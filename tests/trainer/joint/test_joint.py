@@ -17,7 +17,7 @@ from trainer.joint.packing import packages, read_learned
 from trainer.joint.pictures import gather, scopes
 from trainer.joint.recipe import JointRecipe, read_joint_recipe
 from trainer.joint.training import CHECKPOINT, JointTraining
-from trainer.tasks import thyroid_nodule
+from trainer.tasks import ejection_fraction, thyroid_nodule
 from trainer.tasks.twins import twins
 
 OTHER = "usgra_seg"
@@ -52,6 +52,11 @@ def test_gather__two_tasks_on_one_set__each_picture_is_there_once_with_both_trut
         (toy.SET, ("answers", "one")),
         (OTHER, ("two",)),
     }
+
+
+def test_gather__task_of_pairs_of_pictures__refused_by_name(data):
+    with pytest.raises(BadRecipe, match="'ejection-fraction' learns from several pictures at once"):
+        gather([ejection_fraction.SPEC], data, RECIPE)
 
 
 def test_gather__permissive_recipe_and_a_set_that_is_not__refused_by_name(data):
