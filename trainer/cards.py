@@ -40,7 +40,8 @@ BASELINES = {
     "fetal-head": "a plain U-Net of 0.5 M parameters at 192 px, 25 epochs, 18 minutes on two cores:"
     " Dice 0.9745, HC mean absolute error 2.05 mm on the same test pictures",
 }
-NO_BASELINE = "not measured; `echocare-train adapt --baseline` does it"
+NOT_MEASURED = "not measured"
+NO_BASELINE = f"{NOT_MEASURED}; `echocare-train adapt --baseline scratch` does it"
 
 
 def draft(spec: TaskSpec, size: int, encoder: str, training: Training) -> Card:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,22 +14,22 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from models.engine import Engine, EngineError
-from models.packages import PackageError, load_package
+from models.engine import EngineError
+from models.packages import PackageError
 from models.packages.card import Figure
 from trainer import parallel
 from trainer.commands_adapt import add_commands
 from trainer.commands_data import cohort, shards
+from trainer.commands_evaluate import evaluate
 from trainer.commands_joint import joint, joint_package
 from trainer.commands_pretrain import pretrain
 from trainer.data.cohort import load_cohort, load_outsiders
 from trainer.data.synthetic import phantoms
 from trainer.errors import TrainerError
-from trainer.evaluate import Result, evaluate
+from trainer.evaluate import Result
 from trainer.lineage import read_checkpoint, read_start
 from trainer.package import build, describe
 from trainer.recipe import TASKS, Recipe, read_recipe
-from trainer.silence import silences
 from trainer.training import Pool, Trainer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learn task packages and measure them.")
@@ -110,41 +109,6 @@ def package_command(
         raise typer.Exit(1) from fault
 
 
-def evaluate_command(
-    package: Annotated[Path, typer.Argument(help="Folder of a task package.")],
-    data: Data,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    scope: Annotated[bool, typer.Option("--scope/--no-scope", help="Also ask it what it should not answer.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-) -> None:
-    """Measure a package as the node runs it, with 95 % bootstrap intervals by patient."""
-    try:
-        loaded = load_package(package)
-        engine = Engine([loaded], device="cpu")
-        task = loaded.identity.task
-        found = evaluate(engine, task, data, split)
-        quiet = silences(engine, task, data) if scope else []
-    except (TrainerError, PackageError, EngineError) as fault:
-        typer.echo(str(fault), err=True)
-        raise typer.Exit(1) from fault
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "package_digest": loaded.identity.digest,
-                    "figures": [asdict(result) for result in found],
-                    "out_of_scope": [asdict(silence) for silence in quiet],
-                }
-            )
-        )
-        return
-    _show(found)
-    for silence in quiet:
-        typer.echo(
-            f"{silence.data}: {silence.answered} of {silence.n} answered (in training: {silence.seen_in_training})"
-        )
-
-
 def _chosen(recipe: Recipe, epochs: int | None, seed: int | None) -> Recipe:
     return replace(
         recipe,
@@ -196,4 +160,5 @@ def _show(found: list[Result]) -> None:
     Console().print(table)
 
 
-add_commands(app, adapt, evaluate_command)
+add_commands(app, adapt)
+app.command()(evaluate)

@@ -1,38 +1,33 @@
-"""`adapt` and `evaluate` for every task: the two outlines that share an encoder, and any task of `trainer.tasks`."""
+"""`adapt` for every task: the two outlines that share an encoder, and any task of `trainer.tasks`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import cv2
 import typer
 from rich.console import Console
-from rich.table import Table
 from tqdm import tqdm
 
-from models.engine import Engine, EngineError
-from models.packages import PackageError, load_package
+from models.engine import EngineError
+from models.packages import PackageError
 from trainer.adapting.loop import Progress
-from trainer.adapting.measuring import cases_of, results_of
-from trainer.adapting.packing import data_words
-from trainer.adapting.plan import METHODS, Method
-from trainer.adapting.report import page
-from trainer.adapting.running import Order, adapt
+from trainer.adapting.memory import keep_freed
+from trainer.adapting.plan import BASELINES, METHODS, Baseline, Method
+from trainer.adapting.running import Order, adapt, adapt_rival
+from trainer.commands_evaluate import table_of
 from trainer.errors import TrainerError
-from trainer.evaluate import Result
 from trainer.recipe import TASKS as OUTLINES
-from trainer.tasks import SPECS, spec_of
+from trainer.tasks import SPECS
 
 Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")]
 EPOCHS = 40
 
 
-def add_commands(app: typer.Typer, outlines: Callable[..., None], measure: Callable[..., None]) -> None:
-    """Give the command line `adapt` and `evaluate`.
+def add_commands(app: typer.Typer, outlines: Callable[..., None]) -> None:
+    """Give the command line `adapt`.
 
     Parameters
     ----------
@@ -40,8 +35,6 @@ def add_commands(app: typer.Typer, outlines: Callable[..., None], measure: Calla
         The command line.
     outlines
         `adapt` of the tasks that are learned together on an encoder of their own.
-    measure
-        `evaluate` of their packages.
     """
 
     @app.command("adapt")
@@ -61,8 +54,11 @@ def add_commands(app: typer.Typer, outlines: Callable[..., None], measure: Calla
             typer.Option(help="Learn from so many of the training patients, 0.1 for a tenth; not with --shots."),
         ] = None,
         baseline: Annotated[
-            bool, typer.Option("--baseline", help="The same network from scratch, told on the card of the other.")
-        ] = False,
+            str | None,
+            typer.Option(
+                help="scratch: the same network from scratch; cnn: a convolutional one. Told on the card of the other."
+            ),
+        ] = None,
         epochs: Annotated[int | None, typer.Option(min=1, help=f"At most; {EPOCHS}, or the recipe's.")] = None,
         seed: Annotated[int | None, typer.Option(help="0, or the recipe's.")] = None,
         recipe: Annotated[
@@ -98,45 +94,14 @@ def add_commands(app: typer.Typer, outlines: Callable[..., None], measure: Calla
             share=share,
             epochs=epochs or EPOCHS,
             seed=seed or 0,
-            baseline=baseline,
+            baseline=_baseline(baseline),
         )
         _run(order)
-
-    @app.command("evaluate")
-    def evaluate_command(
-        package: Annotated[Path, typer.Argument(help="Folder of a task package.")],
-        data: Data,
-        split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-        scope: Annotated[
-            bool, typer.Option("--scope/--no-scope", help="Of the outlines: ask what they must not.")
-        ] = False,
-        report: Annotated[Path | None, typer.Option(help="HTML file with pictures of cases; not of outlines.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-    ) -> None:
-        """Measure a package as the node runs it, with 95 % bootstrap intervals by patient."""
-        try:
-            loaded = load_package(package)
-            if loaded.identity.task in OUTLINES:
-                measure(package, data, split, scope, as_json)
-                return
-            spec = spec_of(loaded.identity.task)
-            with Engine([loaded], device="cpu") as engine:
-                cases = cases_of(engine, spec.name, spec.examples(data, split))
-            found = results_of(cases, loaded.card.settings, data_words(spec, split))
-        except (TrainerError, PackageError, EngineError) as fault:
-            typer.echo(str(fault), err=True)
-            raise typer.Exit(1) from fault
-        if report is not None:
-            report.write_text(page(loaded.card, found, cases), encoding="utf-8")
-        if as_json:
-            figures = [asdict(result) for result in found]
-            typer.echo(json.dumps({"package_digest": loaded.identity.digest, "figures": figures}))
-            return
-        _show(found)
 
 
 def _run(order: Order) -> None:
     cv2.setNumThreads(1)
+    keep_freed()
     bar: tqdm[None] = tqdm(unit="step", desc=order.task, dynamic_ncols=True)
 
     def step(done: int, total: int) -> None:
@@ -151,15 +116,20 @@ def _run(order: Order) -> None:
 
     try:
         with bar:
-            packed, report = adapt(order, epoch, step, step)
+            if order.baseline == "cnn":
+                told, kept = adapt_rival(order, epoch, step)
+                results, words = told.figures, f"figures of {told.name}: {kept}"
+            else:
+                packed, report = adapt(order, epoch, step, step)
+                results, words = packed.results, f"package {packed.package.path}, report {report}"
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from the last whole epoch", err=True)
         raise typer.Exit(130) from None
     except (TrainerError, PackageError, EngineError) as fault:
         typer.echo(str(fault), err=True)
         raise typer.Exit(1) from fault
-    _show(list(packed.results))
-    typer.echo(f"package {packed.package.path}, report {report}")
+    Console().print(table_of(results))
+    typer.echo(words)
 
 
 def _method(word: str) -> Method:
@@ -169,9 +139,10 @@ def _method(word: str) -> Method:
     raise typer.BadParameter(f"--method is {', '.join(METHODS[:-1])}, not '{word}'")
 
 
-def _show(found: list[Result]) -> None:
-    table = Table("data", "figure", "value", "95 % interval", "n")
-    for r in found:
-        band = "" if r.low is None or r.high is None else f"{r.low:.3f} to {r.high:.3f}"
-        table.add_row(r.data, r.name, f"{r.value:.4f} {r.unit}".strip(), band, str(r.n))
-    Console().print(table)
+def _baseline(word: str | None) -> Baseline | None:
+    for baseline in BASELINES:
+        if word == baseline:
+            return baseline
+    if word is None:
+        return None
+    raise typer.BadParameter(f"--baseline is {' or '.join(BASELINES)}, not '{word}'")

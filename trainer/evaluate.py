@@ -89,8 +89,10 @@ def results(found: Sequence[Case], data: str) -> list[Result]:
     """The figures of answered cases, with 95 % bootstrap intervals by patient."""
     patients = [case.patient for case in found]
     drawn = [case.drawn_dice for case in found]
-    out = [
-        _result("Dice, mean of those answered", data, "", interval(*_answered(found), _mean)),
+    out = []
+    if any(case.answered for case in found):
+        out.append(_result("Dice, mean of those answered", data, "", interval(*_answered(found), _mean)))
+    out += [
         _result("Dice, mean of all outlines, said or withheld", data, "", interval(drawn, patients, _mean)),
         _result("Dice, mean, silence counted as 0", data, "", interval([c.dice for c in found], patients, _mean)),
         _result("Dice, median, silence counted as 0", data, "", interval([c.dice for c in found], patients, _median)),

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias, get_args
 
 Method: TypeAlias = Literal["frozen", "lora", "full", "scratch"]
 METHODS: tuple[Method, ...] = get_args(Method)
+Baseline: TypeAlias = Literal["scratch", "cnn"]  # the same network from chance; a convolutional one of like size
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 HEAD_RATE = 3e-3  # highest learning rate of heads and adapters
 ENCODER_RATE = 4e-4  # of an encoder that already sees
 FRESH_RATE = 1.2e-3  # of everything, from scratch

@@ -8,13 +8,13 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from models.encoder.factory import create_encoder
 from models.encoder.swin import EchoCareEncoder
 from models.heads.task import TaskHeads, build_heads
 from models.packages.adapters import Adapter, new_adapter, trainable
 from models.packages.encoders import EncoderPackage
 from models.packages.settings import Settings
 from models.packages.weights import encoder_of
+from trainer.adapting.convolutions import fresh
 from trainer.adapting.plan import Plan
 from trainer.errors import WrongCheckpoint
 
@@ -36,7 +36,7 @@ class Pupil(nn.Module):
         super().__init__()
         self.plan = plan
         self.encoder: EchoCareEncoder = (
-            create_encoder(plan.architecture) if plan.method == "scratch" or package is None else encoder_of(package)
+            fresh(plan.architecture) if plan.method == "scratch" or package is None else encoder_of(package)
         )
         self.encoder.requires_grad_(plan.trains_encoder)
         self.adapter: Adapter | None = None

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.packages.card import Figure
 from models.packages.encoders import EncoderPackage, load_encoder
 from models.packages.folders import ENCODER_CARD, ENCODERS, PERMISSIVE
 from models.packages.package import BUNDLED, CARD, load_package
+from trainer.adapting import rival
+from trainer.adapting.beside import Beside, of_card, read_figures, write_figures
+from trainer.adapting.convolutions import CONVOLUTIONAL
 from trainer.adapting.loop import Adaptation, Progress, silent
 from trainer.adapting.packing import Packed, note_baseline, pack
-from trainer.adapting.plan import Method, Plan
+from trainer.adapting.plan import Baseline, Method, Plan
 from trainer.adapting.pool import gather
-from trainer.adapting.report import page
+from trainer.adapting.report import Page, page
 from trainer.errors import TrainerError
-from trainer.tasks import spec_of
+from trainer.tasks import TaskSpec, spec_of
 
 PACKAGES, BASELINES, REPORT = "packages", "baselines", "report.html"
 DEFAULT_ENCODER = BUNDLED / PERMISSIVE / ENCODERS / "echocare_tiny-2e9fddc24549"  # by name: others may lie beside it
@@ -47,7 +49,7 @@ class Order:
     share: float | None = None  # of the training patients; not together with shots
     epochs: int = 40
     seed: int = 0
-    baseline: bool = False  # learn the same network from scratch instead, for the card of the other
+    baseline: Baseline | None = None  # what is learned instead, to be told on the card of the other
 
     @property
     def learned(self) -> Method:
@@ -61,7 +63,11 @@ class Order:
         words += "" if self.encoder is None else f" --encoder {self.encoder.name}"
         words += "" if self.shots is None else f" --shots {self.shots}"
         words += "" if self.share is None else f" --share {self.share:g}"
-        return words + f" --epochs {self.epochs} --seed {self.seed}" + (" --baseline" if self.baseline else "")
+        return (
+            words
+            + f" --epochs {self.epochs} --seed {self.seed}"
+            + (f" --baseline {self.baseline}" if self.baseline else "")
+        )
 
 
 def adapt(
@@ -105,16 +111,54 @@ def adapt(
     adaptation = Adaptation(plan, spec, pool, start, folder, on_view)
     for done in adaptation.run(on_step):
         on_epoch(done)
-    own, baseline = order.out / PACKAGES / spec.name, order.out / BASELINES / spec.name
-    into = baseline if order.baseline else own
+    into = order.out / (BASELINES if order.baseline else PACKAGES) / spec.name
     packed = pack(adaptation, start, order.data, into, order.command)
-    beside: tuple[Figure, ...] = ()
-    if (own / CARD).is_file() and (baseline / CARD).is_file():
-        note_baseline(own, baseline, spec)
-        beside = () if order.baseline else load_package(baseline).card.figures
+    beside = _told_on_card(order.out, spec)
     report = folder / REPORT
-    report.write_text(page(load_package(into).card, packed.results, packed.cases, beside), encoding="utf-8")
+    told = Page(
+        results=packed.results,
+        cases=packed.cases,
+        beside=() if order.baseline else beside,
+    )
+    report.write_text(page(load_package(into).card, told), encoding="utf-8")
     return packed, report
+
+
+def adapt_rival(
+    order: Order, on_epoch: Callable[[Progress], None], on_step: Callable[[int, int], None] = silent
+) -> tuple[Beside, Path]:
+    """Learn a plain convolutional network from scratch and keep its figures in OUT/baselines; it gives no package.
+
+    Returns
+    -------
+    tuple
+        Its figures on the test pictures, and the file that keeps them.
+
+    Raises
+    ------
+    TrainerError
+        As of `adapt`.
+    """
+    _check(order)
+    spec = spec_of(order.task)
+    plan = Plan(
+        task=order.task,
+        method="scratch",
+        architecture=CONVOLUTIONAL,
+        encoder="",
+        epochs=order.epochs,
+        seed=order.seed,
+        shots=order.shots,
+        share=order.share,
+    )
+    pool = gather(spec, order.data, order.shots, order.seed, order.share)
+    adaptation = Adaptation(plan, spec, pool, None, order.out / _name(plan))
+    for done in adaptation.run(on_step):
+        on_epoch(done)
+    told, kept = rival.measured(adaptation, order.data), _rival_file(order.out, spec)
+    write_figures(told, kept)
+    _told_on_card(order.out, spec)
+    return told, kept
 
 
 def encoder_for(folder: Path | None) -> EncoderPackage:
@@ -143,7 +187,27 @@ def _check(order: Order) -> None:
         raise BadOrder(f"a share of the patients lies above 0 and is 1 at most, not {order.share:g}: 0.1 is a tenth")
 
 
+def _told_on_card(out: Path, spec: TaskSpec) -> tuple[Beside, ...]:
+    """Write the baselines that were learned so far into the card of the task's package, where there is one."""
+    own, scratch, kept = out / PACKAGES / spec.name, out / BASELINES / spec.name, _rival_file(out, spec)
+    told = []
+    if (scratch / CARD).is_file():
+        told.append(of_card("from scratch", load_package(scratch).card.figures))
+        if (own / CARD).is_file():
+            note_baseline(own, scratch, spec)
+    if kept.is_file():
+        told.append(read_figures(kept))
+        if (own / CARD).is_file():
+            rival.note(own, told[-1], spec)
+    return tuple(told)
+
+
+def _rival_file(out: Path, spec: TaskSpec) -> Path:
+    return out / BASELINES / f"{spec.name}-cnn.json"
+
+
 def _name(plan: Plan) -> str:
+    method = "cnn" if plan.architecture == CONVOLUTIONAL else plan.method
     shots = "" if plan.shots is None else f"-{plan.shots}"
     share = "" if plan.share is None else f"-share{plan.share:g}"
-    return f"{plan.task}-{plan.method}{shots}{share}-{plan.seed}"
+    return f"{plan.task}-{method}{shots}{share}-{plan.seed}"

@@ -19,6 +19,7 @@ from trainer.tasks.spec import Example, TaskSpec
 from trainer.tasks.truths import UNLABELLED, Boxes, LabelMap, Outlined
 
 LEAST_PATIENTS = 5  # fewer are told, but marked: their interval says little
+FEW = 4  # figures of a group where there is room for few
 SIZE = "size"  # the trait that `sized` adds
 
 
@@ -70,6 +71,17 @@ def subgroups(cases: Sequence[Case], settings: Settings, data: str = "") -> tupl
         if len(groups) > 1:
             out += [_group(trait, value, groups[value], settings, data) for value in sorted(groups)]
     return tuple(out)
+
+
+def headlines(figures: Sequence[Result], names: Sequence[str]) -> list[Result]:
+    """The figures of some names, or the first few where there are none of these names."""
+    chosen = [each for each in figures if each.name in names]
+    return chosen or [each for each in figures if each.name != "answered"][:FEW]
+
+
+def counted(group: SubgroupResult) -> str:
+    """How many patients a group has, and whether that is too few."""
+    return f"{group.patients}, too few" if group.too_small else str(group.patients)
 
 
 def sized(spec: TaskSpec, data: Path, examples: Sequence[Example]) -> list[Example]:

@@ -12,11 +12,14 @@ from models.packages import EncoderPackage, load_package, verify
 from models.packages.licences import use_of_licence
 from tests.models.built import encoder_package
 from tests.trainer.adapting import toy
+from trainer.adapting import rival
+from trainer.adapting.beside import of_card, read_figures, write_figures
+from trainer.adapting.convolutions import CONVOLUTIONAL
 from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import cases_of, results_of
 from trainer.adapting.packing import data_words, figure, note_baseline, pack
 from trainer.adapting.pool import few, gather
-from trainer.adapting.report import page
+from trainer.adapting.report import Page, page
 from trainer.errors import WrongCheckpoint
 
 
@@ -143,9 +146,24 @@ def test_baseline__packed_beside_the_package__is_told_on_its_card_and_beside_its
     note_baseline(tmp_path / "own", tmp_path / "base", toy.spec("segmentation"))
     assert "from scratch" in load_package(tmp_path / "own").card.baseline
     assert "answered" in load_package(tmp_path / "own").card.baseline
-    told = page(own.package.card, own.results, own.cases, base.figures)
+    column = of_card("from scratch", base.figures)
+    told = page(own.package.card, Page(results=own.results, cases=own.cases, beside=[column]))
     assert "<th>from scratch</th>" in told
     assert all(f"{each.value:.4f} {each.unit}".strip() in told for each in base.figures)
+
+
+def test_rival__a_convolutional_network__has_the_figures_of_a_package_and_is_told_on_its_card(data, encoder, tmp_path):
+    own = pack(learned(tmp_path, encoder, data, epochs=1), encoder, data, tmp_path / "own", "")
+    network = learned(tmp_path / "cnn", None, data, method="scratch", architecture=CONVOLUTIONAL, epochs=1)
+    told = rival.measured(network, data)
+    assert [each.name for each in told.figures][:2] == [each.name for each in own.results][:2]
+    write_figures(told, tmp_path / "cnn.json")
+    assert read_figures(tmp_path / "cnn.json") == told
+    rival.note(tmp_path / "own", told, toy.spec("segmentation"))
+    rival.note(tmp_path / "own", told, toy.spec("segmentation"))
+    (line,) = load_package(tmp_path / "own").card.baseline.split("\n")
+    assert line.startswith("a convolutional network (lcnet_150 of timm")
+    assert "answered" in line
 
 
 def test_shots__two_of_each_answer__come_from_different_patients(data):

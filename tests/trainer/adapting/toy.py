@@ -153,6 +153,7 @@ def _picture(folder: Path, name: str, big: bool, rng: np.random.Generator) -> di
         "y": y,
         "radius": radius,
         "pixel_spacing_mm": 0.5,
+        "device": "scanner B" if big else "scanner A",
     }
 
 

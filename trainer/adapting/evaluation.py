@@ -1,0 +1,128 @@
+"""All that is told of how well a package does: figures, groups, false marks, others beside it, and its cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.engine import Engine
+from models.packages.card import Card
+from models.packages.package import CARD, TaskPackage, load_package
+from trainer.adapting.beside import Beside, in_words, read_figures
+from trainer.adapting.case import Case
+from trainer.adapting.measuring import cases_of, results_of
+from trainer.adapting.negatives import false_marks
+from trainer.adapting.packing import DIGITS, data_words
+from trainer.adapting.subgroups import SubgroupResult, sized, subgroups
+from trainer.evaluate import Result
+from trainer.evaluate import evaluate as evaluate_outline
+from trainer.joint.tasks import OUTLINES, joint_spec
+from trainer.package import bonus
+from trainer.tasks.spec import Example, TaskSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluation:
+    """How a package did on the pictures of one split."""
+
+    card: Card
+    spec: TaskSpec
+    cases: tuple[Case, ...]
+    figures: tuple[Result, ...]
+    groups: tuple[SubgroupResult, ...]
+    false_marks: tuple[Result, ...]
+    beside: tuple[Beside, ...] = ()
+
+
+def evaluation(
+    package: TaskPackage, data: Path, split: str, others: Sequence[Path] = (), *, whole: bool = False
+) -> Evaluation:
+    """Measure a package as the node runs it; the same each time.
+
+    Parameters
+    ----------
+    package
+        Of a task that this trainer knows.
+    data
+        Folder of the data sets.
+    split
+        train, val or test.
+    others
+        To set beside it: folders of packages of the task, or files of figures.
+    whole
+        Also what is on the cards of the two outlines and not of their own data set.
+
+    Raises
+    ------
+    TrainerError
+        The task is unknown, cannot be measured, or data are missing.
+    EngineError, PackageError
+        A package does not run.
+    """
+    spec = joint_spec(package.identity.task)
+    examples = sized(spec, data, spec.examples(data, split))
+    with Engine([package], device="cpu") as engine:
+        cases = cases_of(engine, spec.name, examples)
+        figures = _figures(engine, spec, cases, data, split)
+        if whole and spec.name in OUTLINES and split == "test":
+            figures += bonus(engine, spec.name, data)
+        false = false_marks(engine, spec, data, split, examples)
+    return Evaluation(
+        card=package.card,
+        spec=spec,
+        cases=tuple(cases),
+        figures=tuple(figures),
+        groups=subgroups(cases, package.card.settings, data_words(spec, split)),
+        false_marks=false,
+        beside=tuple(_beside(other, spec, examples, data, split) for other in others),
+    )
+
+
+def differences(card: Card, found: Sequence[Result]) -> list[str]:
+    """What a card says otherwise than was measured, in words; empty where each of its figures came out again.
+
+    What was measured and is not on the card is no difference.
+    """
+    measured = {(each.name, each.data): each for each in found}
+    told = []
+    for figure in card.figures:
+        mine = measured.get((figure.name, figure.data))
+        words = f"{figure.name}, {figure.data}"
+        if mine is None:
+            told.append(f"{words}: on the card, and was not measured")
+        elif (_rounded(mine), mine.unit, mine.n) != ((figure.value, figure.low, figure.high), figure.unit, figure.n):
+            band = "" if figure.low is None else f" ({figure.low:g} to {figure.high:g})"
+            told.append(
+                f"{words}: {figure.value:g} {figure.unit}{band} of {figure.n} on the card, measured {in_words(mine)}"
+                f" of {mine.n}"
+            )
+    return told
+
+
+def _rounded(result: Result) -> tuple[float | None, ...]:
+    """Value and bounds as a card has them."""
+    return tuple(None if value is None else round(value, DIGITS) for value in (result.value, result.low, result.high))
+
+
+def _figures(engine: Engine, spec: TaskSpec, cases: Sequence[Case], data: Path, split: str) -> list[Result]:
+    own = results_of(cases, engine.package(spec.name).card.settings, data_words(spec, split))
+    own = [each for each in own if np.isfinite(each.value)]
+    if spec.name not in OUTLINES:
+        return own
+    older = evaluate_outline(engine, spec.name, data, split)
+    known = {(each.name, each.data) for each in older}
+    return [*older, *(each for each in own if (each.name, each.data) not in known)]
+
+
+def _beside(other: Path, spec: TaskSpec, examples: Sequence[Example], data: Path, split: str) -> Beside:
+    if not (other / CARD).is_file():
+        return read_figures(other)
+    package = load_package(other)
+    with Engine([package], device="cpu") as engine:
+        cases = cases_of(engine, spec.name, examples)
+        figures = _figures(engine, spec, cases, data, split)
+    whole = other.resolve()
+    return Beside(name=f"{whole.parent.name}/{whole.name}", figures=tuple(figures))
