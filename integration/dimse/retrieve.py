@@ -66,6 +66,9 @@ class DimsePacs:
     """A PACS that knows us as a move destination."""
 
     def __init__(self, peer: Peer, receiving: Receiving) -> None:
+        """Raises QueryRetrieveError for a peer with TLS, which is not to be spoken to in the clear instead."""
+        if peer.tls is not None:
+            raise QueryRetrieveError(f"{peer.words} is not asked by C-MOVE over TLS: use its DICOMweb over https")
         self._peer, self._receiving = peer, receiving
 
     @property

@@ -10,8 +10,8 @@ import pytest
 from pydicom import dcmread
 from typer.testing import CliRunner
 
-from integration.dimse import Peer
-from integration.dimse.retrieve import DimsePacs, Receiving
+from integration.dimse import Peer, TlsFiles
+from integration.dimse.retrieve import DimsePacs, QueryRetrieveError, Receiving
 from integration.retrieval import days, is_uid
 from tests.peers.orthanc import AE_TITLE, Orthanc, orthanc
 from tests.peers.processes import free_port
@@ -130,6 +130,12 @@ def test_remote_at__no_address_of_a_pacs__refused_without_the_password(address):
     with pytest.raises(BadAddress) as told:
         remote_at(address, RECEIVE)
     assert "secret" not in str(told.value)
+
+
+def test_dimse_pacs__peer_with_tls__refused_and_not_asked_in_the_clear():
+    peer = Peer(ae_title=AE_TITLE, host="127.0.0.1", port=104, tls=TlsFiles())
+    with pytest.raises(QueryRetrieveError, match="over TLS"):
+        DimsePacs(peer, Receiving())
 
 
 def test_folder_for__same_address__same_folder_beside_what_is_made(tmp_path):
