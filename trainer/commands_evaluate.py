@@ -20,6 +20,7 @@ from models.packages.package import TaskPackage
 from trainer.adapting import packing
 from trainer.adapting.beside import Beside, band_of, value_of
 from trainer.adapting.evaluation import Evaluation, differences, evaluation
+from trainer.adapting.measuring import plots_of
 from trainer.adapting.report import Page, page
 from trainer.adapting.subgroups import counted, headlines
 from trainer.errors import TrainerError
@@ -83,6 +84,7 @@ def page_of(told: Evaluation) -> Page:
         groups=told.groups,
         headline=told.spec.headline,
         false_marks=told.false_marks,
+        plots=plots_of(told.cases, told.card.settings),
     )
 
 

@@ -13,6 +13,7 @@ from trainer.adapting import rival
 from trainer.adapting.beside import Beside, of_card, read_figures, write_figures
 from trainer.adapting.convolutions import CONVOLUTIONAL
 from trainer.adapting.loop import Adaptation, Progress, silent
+from trainer.adapting.measuring import plots_of
 from trainer.adapting.packing import Packed, note_baseline, pack
 from trainer.adapting.plan import Baseline, Method, Plan
 from trainer.adapting.pool import gather
@@ -119,6 +120,7 @@ def adapt(
         results=packed.results,
         cases=packed.cases,
         beside=() if order.baseline else beside,
+        plots=plots_of(packed.cases, packed.package.card.settings),
     )
     report.write_text(page(load_package(into).card, told), encoding="utf-8")
     return packed, report
