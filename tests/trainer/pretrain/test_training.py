@@ -39,6 +39,27 @@ made.save()
 torch.save(made.network.state_dict(), Path(sys.argv[1]) / f"rank{parallel.rank()}.pt")
 parallel.leave()
 """
+IN_PARTS = """
+import sys
+from itertools import islice
+from pathlib import Path
+import torch
+from tests.trainer.pretrain.test_training import STILL, trainer
+from trainer import parallel
+parallel.join()
+folder = Path(sys.argv[1])
+begun = trainer(folder / "begun in parts", STILL, parted=True)
+parameters = list(begun.network.parameters())
+held = sum(p.to_local().numel() for p in parameters) / sum(p.numel() for p in parameters)
+(folder / f"held{parallel.rank()}").write_text(str(held))
+for made in (begun, trainer(folder / "ended in parts", STILL, parted=True)):
+    for step in islice(made.run(), 1):
+        made.save()
+    averaged = made.averaged_whole()
+if parallel.rank() == 0:
+    torch.save(averaged.state_dict(), folder / "averaged.pt")
+parallel.leave()
+"""
 STILL = dataclasses.replace(SMALL, steps=2, view_weight=0.0)  # without dropout, whose chance is each process's own
 
 
@@ -122,16 +143,21 @@ def test_pretraining__batch_in_pieces__learns_what_the_whole_batch_teaches(tmp_p
     assert far(weights(whole), weights(pieces), start) < 0.02
 
 
-def test_two_processes__learn_what_one_would(tmp_path):
-    """On two gloo processes: the keys and the gradients are those of the whole batch."""
-    script = tmp_path / "learn.py"
-    script.write_text(TWO)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+def in_two_processes(script: str, folder: Path) -> None:
+    """Under torchrun with gloo."""
+    path = folder / "learn.py"
+    path.write_text(script)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(path)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run(
-        [*command, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=250, check=False
+        [*command, str(folder)], env=environment, capture_output=True, text=True, timeout=250, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_two_processes__learn_what_one_would(tmp_path):
+    """The keys and the gradients are those of the whole batch."""
+    in_two_processes(TWO, tmp_path)
     ranks = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
     for name, value in ranks[0].items():
         assert torch.equal(value, ranks[1][name]), name
@@ -139,6 +165,27 @@ def test_two_processes__learn_what_one_would(tmp_path):
     start = weights(alone)
     assert len(list(alone.run())) == 2
     assert far(weights(alone), weights(trainer(tmp_path / "two", STILL)), start) < 0.02
+
+
+def test_two_processes_in_parts__learn_what_one_would_and_go_on_from_and_to_one(tmp_path):
+    """Half of the way in parts, half of it whole, in both orders; weights, average and moments all are carried over."""
+    alone = trainer(tmp_path / "one", STILL)
+    start = weights(alone)
+    first = trainer(tmp_path / "ended in parts", STILL)
+    for made in (alone, first):
+        next(iter(made.run()))
+    first.save()
+    list(alone.run())
+    in_two_processes(IN_PARTS, tmp_path)
+    assert all(0.4 < float((tmp_path / f"held{rank}").read_text()) < 0.6 for rank in (0, 1))
+    begun, ended = (trainer(tmp_path / name, STILL) for name in ("begun in parts", "ended in parts"))
+    assert (begun.done, ended.done) == (1, 2)
+    judged = torch.load(tmp_path / "averaged.pt", weights_only=True)
+    assert all(torch.equal(value, judged[name]) for name, value in ended.averaged.state_dict().items())
+    list(begun.run())
+    for made in (begun, ended):
+        assert far(weights(alone), weights(made), start) < 0.02
+        assert far(*(torch.cat([p.reshape(-1) for p in m.averaged.parameters()]) for m in (alone, made)), start) < 0.02
 
 
 def test_pretraining__on_pictures_half_black__draws_better_names_organs_and_knows_what_it_draws_badly(tmp_path):
