@@ -25,6 +25,7 @@ class ReportQuestion(CardPart):
     code: CodeOnCard
     site: CodeOnCard | None = None
     form: Literal["one_of", "any_of"]  # one answer holds, or each may hold or not
+    only_if: CodeOnCard | None = None  # a value of a question above; unless it is stated, this is not asked
     temperature: float = Field(default=1.0, gt=0)  # logits are divided by it
     answers: tuple[ReportAnswer, ...] = Field(min_length=1)
 
@@ -57,6 +58,12 @@ class ReportSettings(KindSettings):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"more than one question is called {', '.join(twice)}")
+        above: set[tuple[str, str]] = set()
+        for question in self.questions:
+            needed = question.only_if
+            if needed is not None and (needed.scheme, needed.value) not in above:
+                raise ValueError(f"'{question.name}' waits for '{needed.meaning}', which no question above can state")
+            above |= {(answer.value.scheme, answer.value.value) for answer in question.answers}
         languages = set(self.questions[0].answers[0].sentences)
         if self.language not in languages:
             raise ValueError(f"the language {self.language} has no sentences; there are {', '.join(sorted(languages))}")

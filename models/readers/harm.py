@@ -39,7 +39,7 @@ def harm(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Harm:
     dark = was < DARK
     rose = dark & (became - was >= APPEARS)
     invented = float(rose.sum() / dark.sum()) if dark.any() else 0.0
-    alike = _similarity(old, new)
+    alike = similarity(old, new)
     told = ~dark | rose
     return Harm(change=change, likeness=float(alike[told].mean()) if told.any() else 1.0, invented=invented)
 
@@ -57,14 +57,15 @@ def refusal(done: Harm, gain: float, gates: HarmGates) -> str | None:
     return None
 
 
-def _blurred(picture: NDArray[np.float32], spread: float) -> NDArray[np.float32]:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), spread), dtype=np.float32)
-
-
-def _similarity(old: NDArray[np.float32], new: NDArray[np.float32]) -> NDArray[np.float32]:
+def similarity(old: NDArray[np.float32], new: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Structural similarity of two gray pictures (H, W), 0 to 255, at each pixel: at most 1."""
     mean_old, mean_new = _blurred(old, WINDOW), _blurred(new, WINDOW)
     spread_old = _blurred(old * old, WINDOW) - mean_old**2
     spread_new = _blurred(new * new, WINDOW) - mean_new**2
     shared = _blurred(old * new, WINDOW) - mean_old * mean_new
     light = (2 * mean_old * mean_new + STEADY[0]) / (mean_old**2 + mean_new**2 + STEADY[0])
     return np.asarray(light * (2 * shared + STEADY[1]) / (spread_old + spread_new + STEADY[1]), dtype=np.float32)
+
+
+def _blurred(picture: NDArray[np.float32], spread: float) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), spread), dtype=np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,33 +75,20 @@ class ReportReader:
         )
 
     def _sureness(self, likely: NDArray[np.float64]) -> float:
-        """Mean over questions of how far their answers are from open, 0 to 1."""
-        return float(np.mean([_sureness(part, question) for question, part, _ in self._parts(likely)]))
-
-    def _parts(self, likely: NDArray[np.float64]) -> list[tuple[ReportQuestion, NDArray[np.float64], int]]:
-        """Each question with the probabilities of its answers and the number of its first statement."""
-        parts, first = [], 0
-        for question in self._settings.questions:
-            parts.append((question, likely[first : first + len(question.answers)], first))
-            first += len(question.answers)
-        return parts
+        """Mean over the questions that are asked of how far their answers are from open, 0 to 1."""
+        return float(np.mean([_sureness(part, question) for question, part, *_ in asked(likely, self._settings)]))
 
     def _chosen(self, likely: NDArray[np.float64]) -> tuple[list[int], list[tuple[ReportQuestion, str]]]:
         """Statements to be made, and questions of one answer that stay open, with the reason."""
         said: list[int] = []
         unsure: list[tuple[ReportQuestion, str]] = []
-        for question, part, first in self._parts(likely):
-            least = np.array([answer.threshold for answer in question.answers])
-            if question.form == "any_of":
-                said += [first + int(i) for i in np.flatnonzero(part >= least)]
-                continue
-            best = int(part.argmax())
-            if part[best] >= least[best]:
-                said.append(first + best)
-            else:
-                meaning = question.answers[best].value.meaning
-                reason = f"probability {part[best]:.2f} < {least[best]:.2f}"
-                unsure.append((question, f"{question.name} is unsure (likeliest is {meaning}, {reason})"))
+        for question, part, first, chosen in asked(likely, self._settings):
+            said += [first + number for number in chosen]
+            if question.form == "one_of" and not chosen:
+                best = int(part.argmax())
+                answer = question.answers[best]
+                reason = f"probability {part[best]:.2f} < {answer.threshold:.2f}"
+                unsure.append((question, f"{question.name} is unsure (likeliest is {answer.value.meaning}, {reason})"))
         return said, unsure
 
     def _worded(self, said: Sequence[int], looked: Looked) -> str:
@@ -147,6 +134,37 @@ class ReportReader:
         s = self._settings
         code = None if s.code is None else s.code.to_code()
         return NoFinding(name=s.name, group=s.name, frame=frame, code=code, reason=reason)
+
+
+def asked(
+    likely: NDArray[np.float64], settings: ReportSettings
+) -> Iterator[tuple[ReportQuestion, NDArray[np.float64], int, list[int]]]:
+    """Each question that is asked of a picture.
+
+    Parameters
+    ----------
+    likely
+        (statements,), calibrated.
+
+    Yields
+    ------
+    tuple
+        The question, the probabilities of its answers, the number of its first statement, and the numbers (from 0) of
+        the answers that are likely enough to be stated.
+    """
+    stated: set[tuple[str, str]] = set()
+    first = 0
+    for question in settings.questions:
+        part, own = likely[first : first + len(question.answers)], first
+        first += len(question.answers)
+        needed = question.only_if
+        if needed is not None and (needed.scheme, needed.value) not in stated:
+            continue
+        enough = [number for number, answer in enumerate(question.answers) if part[number] >= answer.threshold]
+        best = int(part.argmax())
+        chosen = enough if question.form == "any_of" else [best] if best in enough else []
+        stated |= {(question.answers[i].value.scheme, question.answers[i].value.value) for i in chosen}
+        yield question, part, own, chosen
 
 
 def _sureness(part: NDArray[np.float64], question: ReportQuestion) -> float:

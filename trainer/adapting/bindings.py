@@ -8,41 +8,64 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.heads.detection import DetectionHead
 from models.heads.head import Answers, Head
 from models.heads.landmarks import LandmarksHead
 from models.heads.regression import RegressionHead
+from models.heads.report import ReportHead
 from models.packages.settings import OutlineSettings, Settings
 from models.packages.settings_detection import DetectionSettings
+from models.packages.settings_enhancement import EnhancementSettings
 from models.packages.settings_landmarks import LandmarksSettings
 from models.packages.settings_pictures import (
     ClassificationSettings,
     OrdinalSettings,
+    QualitySettings,
     SegmentationSettings,
     ViewSettings,
 )
 from models.packages.settings_regression import RegressionSettings
+from models.packages.settings_report import ReportSettings
+from models.report_grammar import END, Grammar
 from trainer.errors import TrainerError
 from trainer.losses import answer_loss, mask_loss
 from trainer.losses_detection import DetectionTarget, detection_loss
+from trainer.losses_enhancement import EnhancementTarget, enhancement_loss
 from trainer.losses_landmarks import LandmarksTarget, landmarks_loss
 from trainer.losses_pictures import (
     CategoryTarget,
     ClassMap,
     OrdinalTarget,
+    QualityTarget,
     ViewTarget,
     category_loss,
     ordinal_loss,
+    quality_loss,
     segmentation_loss,
     view_loss,
 )
 from trainer.losses_regression import RegressionTarget, regression_loss
-from trainer.tasks.truths import UNLABELLED, Answer, Boxes, LabelMap, Number, Outlined, Points, Truth, ViewAnswer
+from trainer.losses_report import NO_WORD, ReportTarget, statements_loss, words_given, words_loss
+from trainer.tasks.truths import (
+    UNLABELLED,
+    Answer,
+    Boxes,
+    Clean,
+    Findings,
+    LabelMap,
+    Number,
+    Outlined,
+    Points,
+    Truth,
+    ViewAnswer,
+)
 
 ANSWER_WEIGHT = 0.4  # of the question about an outline, beside its mask
 SMOOTHING = 0.05  # of answers that readers may disagree on
+WORDS_WEIGHT = 0.3  # of how a report is worded, beside what it states
+POOR = 0.5  # severity of damage from which a scan is called poor in that
 Kind = TypeVar("Kind")
 Loss = Callable[[Answers, Sequence[Truth], Head], Tensor]
 
@@ -135,6 +158,45 @@ def _regression(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor
     return regression_loss(number, RegressionTarget(value=value), centre=head.centre, scale=head.scale)
 
 
+def _enhancement(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
+    mine = [_as(Clean, truth) for truth in truths]
+    given, good, inside = (
+        torch.from_numpy(np.stack(pictures)).float() / 255
+        for pictures in ([t.given for t in mine], [t.picture for t in mine], [t.inside for t in mine])
+    )
+    return enhancement_loss(answers, EnhancementTarget(given=given, good=good, inside=inside))
+
+
+def _quality(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
+    done = [_as(Clean, truth).damage for truth in truths]
+    poor = torch.tensor([damage.severities for damage in done]) >= POOR
+    score = torch.tensor([1 - damage.worst for damage in done])
+    return quality_loss(answers, QualityTarget(score=score, poor=poor.float()[:, : answers["poor"].shape[1]]))
+
+
+def _report(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
+    head, mine = _as(ReportHead, head), [_as(Findings, truth) for truth in truths]
+    holds = torch.from_numpy(np.stack([truth.holds for truth in mine])).float()
+    said = holds == 1
+    if head.writer is None:
+        none = torch.zeros(len(mine), 0, dtype=torch.long)
+        return statements_loss(answers, ReportTarget(truth=holds, said=said, words=none), head.spans)
+    written = [torch.tensor(_words(head.writer.grammar, truth)) for truth in mine]
+    words = nn.utils.rnn.pad_sequence(written, batch_first=True, padding_value=NO_WORD)
+    target = ReportTarget(truth=holds, said=said, words=words)
+    logits = head.writer(answers["cells"], said, words_given(target))
+    return statements_loss(answers, target, head.spans) + WORDS_WEIGHT * words_loss(logits, target)
+
+
+def _words(grammar: Grammar, truth: Findings) -> list[int]:
+    """All that holds, in the card's order, each in one of its ways."""
+    out: list[int] = []
+    for number in np.flatnonzero(truth.holds == 1):
+        ways = grammar.sentences(int(number))
+        out += ways[(truth.wording + int(number)) % len(ways)]
+    return [*out, END]
+
+
 def _numbers(truths: Sequence[Truth]) -> Tensor:
     return torch.tensor([_as(Answer, truth).number for truth in truths])
 
@@ -154,4 +216,7 @@ LOSSES: dict[type[Any], Loss] = {
     LandmarksSettings: _landmarks,
     RegressionSettings: _regression,
     DetectionSettings: _detection,
+    EnhancementSettings: _enhancement,
+    QualitySettings: _quality,
+    ReportSettings: _report,
 }

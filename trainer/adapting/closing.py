@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 from models.packages.parts import KindSettings
 from models.packages.settings import OutlineSettings, Settings
 from models.packages.settings_detection import DetectionSettings
+from models.packages.settings_enhancement import EnhancementSettings
 from models.packages.settings_landmarks import LandmarksSettings
 from models.packages.settings_pictures import (
     ClassificationSettings,
     OrdinalSettings,
+    QualitySettings,
     SegmentationSettings,
     ViewSettings,
 )
 from models.packages.settings_regression import RegressionSettings
+from models.packages.settings_report import ReportSettings
 from models.readers.coordinates import to_frame
 from models.readers.view import view_probabilities
-from trainer.adapting import closing_masks, closing_numbers
+from trainer.adapting import closing_masks, closing_numbers, closing_pictures, closing_text
 from trainer.adapting.case import Asked
 from trainer.adapting.fitting import ordinal_of, temperature_of
 from trainer.adapting.judging_boxes import detection_case
@@ -170,4 +173,7 @@ CLOSERS: dict[type[Any], Callable[[Any, Sequence[Asked], Sequence[Truth]], Any]]
     LandmarksSettings: _landmarks,
     RegressionSettings: closing_numbers.regression,
     DetectionSettings: _detection,
+    EnhancementSettings: closing_pictures.enhancement,
+    QualitySettings: closing_pictures.quality,
+    ReportSettings: closing_text.report,
 }

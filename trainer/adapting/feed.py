@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.normalise import normalised
+from trainer.adapting.damaging import damaged_view
 from trainer.adapting.plan import Plan
 from trainer.adapting.pool import Pool, Shown
 from trainer.adapting.pupil import Pupil
 from trainer.adapting.variation import moved, shrink, varied_square
 from trainer.tasks.spec import TaskSpec, Variation
-from trainer.tasks.truths import Truth
+from trainer.tasks.truths import Clean, Truth
 
 FOREIGN = Variation(turn_deg=20.0, drawn=0.35)
 KEPT_BYTES = 1_500_000_000  # of kept maps, 16 bits a number
@@ -137,6 +138,9 @@ def still(shown: Sequence[Shown], size: int, batch: int) -> list[Batch]:
 
 def view(shown: Shown, how: Variation, size: int, rng: np.random.Generator) -> View:
     """A random view of a picture, its truth moved along; pictures that belong together are varied alike."""
+    if isinstance(shown.truth, Clean):
+        damaged = damaged_view(shown.truth, how, size, rng)
+        return View(square=damaged.given, truth=damaged)
     others = tuple(varied_square(other, how, size, copy.deepcopy(rng))[0] for other in shown.others)
     square, matrix = varied_square(shown.square, how, size, rng)
     return View(square=square, truth=None if shown.truth is None else shown.truth.moved(matrix, size), others=others)

@@ -10,14 +10,17 @@ from models.engine import Engine, FrameInput
 from models.frames import square_of
 from models.packages.settings import OutlineSettings, Settings
 from models.packages.settings_detection import DetectionSettings
+from models.packages.settings_enhancement import EnhancementSettings
 from models.packages.settings_landmarks import LandmarksSettings
 from models.packages.settings_pictures import (
     ClassificationSettings,
     OrdinalSettings,
+    QualitySettings,
     SegmentationSettings,
     ViewSettings,
 )
 from models.packages.settings_regression import RegressionSettings
+from models.packages.settings_report import ReportSettings
 from models.readers.scoping import scope_of
 from trainer.adapting import (
     judging_answers,
@@ -26,7 +29,9 @@ from trainer.adapting import (
     judging_grades,
     judging_masks,
     judging_numbers,
+    judging_pictures,
     judging_points,
+    judging_text,
 )
 from trainer.adapting.bindings import NoLesson
 from trainer.adapting.case import Asked, Case
@@ -56,6 +61,9 @@ JUDGES: dict[type[Any], Judge] = {
     ViewSettings: Judge(case=judging_answers.view_case, results=judging_answers.results),
     LandmarksSettings: Judge(case=judging_points.landmarks_case, results=judging_points.results),
     DetectionSettings: Judge(case=judging_boxes.detection_case, results=judging_boxes.results),
+    EnhancementSettings: Judge(case=judging_pictures.enhancement_case, results=judging_pictures.enhancement_results),
+    QualitySettings: Judge(case=judging_pictures.quality_case, results=judging_pictures.quality_results),
+    ReportSettings: Judge(case=judging_text.report_case, results=judging_text.report_results),
 }
 
 

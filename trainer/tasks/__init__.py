@@ -8,6 +8,7 @@ from trainer.tasks import (
     breast_birads,
     carotid,
     ejection_fraction,
+    enhance,
     fetal_landmarks,
     heart_chambers,
     liver_mass,
@@ -15,6 +16,8 @@ from trainer.tasks import (
     muscle_architecture,
     nerve_vessel,
     organ_detection,
+    quality,
+    report,
     thyroid_nodule,
     thyroid_tirads,
     view,
@@ -40,6 +43,9 @@ SPECS: dict[str, TaskSpec] = {
         organ_detection,
         breast_birads,
         thyroid_tirads,
+        enhance,
+        quality,
+        report,
     )
 }
 

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.degrade import Damage
+
 UNLABELLED = 255  # in label maps; masks of the losses call it -1
 UNKNOWN = -1  # an answer that nobody gave
 
@@ -112,6 +114,53 @@ class Boxes:
         kept = whole.clip(-0.5, size - 0.5)
         left = np.flatnonzero(_areas(kept) >= 0.5 * _areas(whole))
         return Boxes(boxes=kept[left], classes=self.classes[left], labelled=self.labelled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clean:
+    """The undamaged picture, the one that is shown in its place, and what was done to it."""
+
+    picture: NDArray[np.uint8]  # (H, W)
+    given: NDArray[np.uint8]  # (H, W)
+    inside: NDArray[np.uint8]  # (H, W): 255 in the picture, 0 in the margin of a square
+    damage: Damage
+
+    def moved(self, matrix: NDArray[np.float64], size: int) -> Clean:
+        """Both pictures move alike; they shrink as `models.preprocess.letterbox` shrinks."""
+        picture, given = (_shrunk(each, matrix, size) for each in (self.picture, self.given))
+        inside = cv2.warpAffine(self.inside, matrix, (size, size), flags=cv2.INTER_NEAREST)
+        return Clean(picture=picture, given=given, inside=np.asarray(inside, dtype=np.uint8), damage=self.damage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Findings:
+    """Which statements of a report hold."""
+
+    holds: NDArray[np.float64]  # (statements of the card,): 1 holds, 0 not, NaN not known
+    wording: int = 0  # which way of saying each of them is taken as written, from 0
+
+    def moved(self, matrix: NDArray[np.float64], size: int) -> Findings:
+        """What is stated of the whole picture stays as it is."""
+        return self
+
+
+def undamaged(picture: NDArray[np.uint8]) -> Clean:
+    """A picture (H, W) that is shown as it is."""
+    return Clean(picture=picture, given=picture, inside=np.full_like(picture, 255), damage=Damage())
+
+
+def _shrunk(picture: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
+    """Warp a picture; one that becomes smaller is averaged first, so that its grain does not alias."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    way = matrix
+    if scale < 1:
+        height, width = picture.shape
+        wide, tall = max(1, round(width * scale)), max(1, round(height * scale))
+        picture = np.asarray(cv2.resize(picture, (wide, tall), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        across, down = width / wide, height / tall
+        way = matrix @ np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+    warped = cv2.warpAffine(picture, way, (size, size), flags=cv2.INTER_LINEAR)
+    return np.asarray(warped, dtype=np.uint8)
 
 
 def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

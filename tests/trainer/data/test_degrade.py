@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data.degrade import KINDS, Damage, degraded, random_damage, scanned
+from trainer.data.degrade import KINDS, RANGE_DB, WEAKEST_DB, Damage, degraded, random_damage, scanned
 
 SEVERITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -52,7 +52,7 @@ def test_degraded__the_more_severe__the_farther_from_the_picture(kind, seed):
     picture = scene(seed)
     near = [psnr(picture, degraded(picture, Damage(**{kind: s}, seed=seed))) for s in SEVERITIES[1:]]
     assert all(milder > worse for milder, worse in pairwise(near)), near
-    assert near[-1] < 28
+    assert near[-1] < 30
 
 
 def test_degraded__without_damage__is_the_picture_itself():
@@ -83,7 +83,7 @@ def test_attenuation__of_even_tissue__darkens_with_depth_and_not_at_the_skin():
     rows = degraded(np.full((100, 80), 200, np.uint8), Damage(attenuation=1.0)).mean(axis=1)
     assert rows[0] == 200
     assert (np.diff(rows) <= 0).all()
-    assert rows[-1] == pytest.approx(200 - 255 * 26 / 60, abs=1)
+    assert rows[-1] == pytest.approx(200 - 255 * WEAKEST_DB / RANGE_DB, abs=1)
 
 
 def test_compression__at_worst__leaves_few_levels_in_a_narrow_window():
