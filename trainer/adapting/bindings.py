@@ -149,15 +149,6 @@ def _detection(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
     return detection_loss(answers, target, _as(DetectionHead, head).stride)
 
 
-def _regression(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
-    head = _as(RegressionHead, head)
-    value = torch.tensor([_as(Number, truth).value for truth in truths])
-    embedding = answers["embedding"]
-    frames = embedding.reshape(len(truths), -1, embedding.shape[1])  # pictures of one example follow one another
-    number = head.pool(frames) if head.over_frames else answers["number"]
-    return regression_loss(number, RegressionTarget(value=value), centre=head.centre, scale=head.scale)
-
-
 def _enhancement(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
     mine = [_as(Clean, truth) for truth in truths]
     given, good, inside = (
@@ -172,6 +163,15 @@ def _quality(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
     poor = torch.tensor([damage.severities for damage in done]) >= POOR
     score = torch.tensor([1 - damage.worst for damage in done])
     return quality_loss(answers, QualityTarget(score=score, poor=poor.float()[:, : answers["poor"].shape[1]]))
+
+
+def _regression(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
+    head = _as(RegressionHead, head)
+    value = torch.tensor([_as(Number, truth).value for truth in truths])
+    embedding = answers["embedding"]
+    frames = embedding.reshape(len(truths), -1, embedding.shape[1])  # pictures of one example follow one another
+    number = head.pool(frames) if head.over_frames else answers["number"]
+    return regression_loss(number, RegressionTarget(value=value), centre=head.centre, scale=head.scale)
 
 
 def _report(answers: Answers, truths: Sequence[Truth], head: Head) -> Tensor:
