@@ -23,6 +23,7 @@ from trainer.commands_data import cohort, shards
 from trainer.commands_evaluate import evaluate
 from trainer.commands_joint import joint, joint_package
 from trainer.commands_pretrain import pretrain
+from trainer.commands_promote import site
 from trainer.data.cohort import load_cohort, load_outsiders
 from trainer.data.synthetic import phantoms
 from trainer.errors import TrainerError
@@ -42,6 +43,7 @@ app.command()(joint)
 app.command()(joint_package)
 app.command()(shards)
 app.command()(cohort)
+app.add_typer(site, name="site")
 
 
 @app.callback()

@@ -31,7 +31,7 @@ class Scored:
 
     name: str  # of the picture
     patient: str
-    goodness: float  # 0 to 1, the greater, the better
+    goodness: float  # the greater, the better; not finite where silence leaves nothing to judge
     answered: bool
 
 
@@ -147,6 +147,9 @@ def _judge(
     figure: tuple[str, float, Callable[[Scored], float]],
 ) -> Judgement:
     name, margin, value = figure
+    # Where one of both was silent and its task makes no figure of that, `answered` tells it and this one cannot.
+    known = [(a, b) for a, b in zip(running, candidate, strict=True) if np.isfinite([value(a), value(b)]).all()]
+    running, candidate = [a for a, _ in known], [b for _, b in known]
     patients = sorted({scored.patient for scored in running})
     before, after = (np.array([value(scored) for scored in side], dtype=np.float64) for side in (running, candidate))
     difference = low = high = None

@@ -22,7 +22,8 @@ from typing import Any, Final
 from trainer.promote.errors import BadRecord, SiteBusy
 
 RECORD: Final = "record.jsonl"
-LOCK: Final = ".lock"
+RUN_LOCK: Final = ".run.lock"
+SWITCH_LOCK: Final = ".switch.lock"
 
 
 class Step(StrEnum):
@@ -72,10 +73,11 @@ class Record:
         self.entries: tuple[Entry, ...] = _read(self._path)
 
     def add(self, entry: Entry) -> Entry:
-        """Append a line; it is on the disk when this returns. Only for holders of `held`."""
+        """Append a line; it is on the disk when this returns, and what others have added meanwhile is read."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = not self._path.exists()
         with self._path.open("ab+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             whole = _whole_bytes(self._path)
             if whole < os.fstat(file.fileno()).st_size:
                 file.truncate(whole)
@@ -84,7 +86,7 @@ class Record:
             os.fsync(file.fileno())
         if new:
             sync(self._path.parent)
-        self.entries = (*self.entries, entry)
+        self.entries = _read(self._path)
         return entry
 
     def of(self, task: str, *steps: Step) -> list[Entry]:
@@ -132,19 +134,31 @@ def digest_of(*parts: object) -> str:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """The site folder for this process alone.
+    """The runs of a site for this process alone: they take hours.
 
     Raises
     ------
     SiteBusy
-        Another process has it.
+        Another process has them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
+    with (folder / RUN_LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as fault:
-            raise SiteBusy(f"another command works in {folder}: wait until it is done") from fault
+            raise SiteBusy(f"another run works in {folder}: wait until it is done") from fault
+        yield
+
+
+@contextmanager
+def switching(folder: Path) -> Iterator[None]:
+    """The promoted packages of a site for this process alone: waits for others, who take seconds.
+
+    It is another lock than that of `held`, so that a rollback never waits for a training.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / SWITCH_LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -49,7 +49,7 @@ class AdaptPart(Part):
 class DecidePart(Part):
     """When a candidate is good enough."""
 
-    margin: float = Field(default=0.02, ge=0, le=1)  # of goodness, 0 to 1: how much worse is not worse
+    margin: float = Field(default=0.02, ge=0)  # of goodness, see docs/adaptation.md: how much worse is not worse
     margin_answered: float = Field(default=0.05, ge=0, le=1)  # of the share of pictures that are answered
     least_patients: int = Field(default=10, ge=2)  # of a group, to tell anything about it
     # groups that may be too small to tell: "device: Maker Model", "device" for each of them, "*" for all

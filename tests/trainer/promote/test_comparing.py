@@ -119,6 +119,13 @@ def test_decision__keeps_silent_where_the_other_answers__is_refused_though_as_go
     assert not decision.promote
 
 
+def test_decision__silence_that_makes_no_figure__is_judged_by_what_was_answered_alone():
+    running, candidate = scored([-2.0] * 20), scored([-2.0] * 19 + [float("-inf")])
+    decision = decide(running, candidate, {}, QUIET, RULES)
+    assert (judged(decision).pictures, judged(decision).difference) == (19, 0)
+    assert decision.promote
+
+
 def test_decision__not_the_same_pictures__is_no_comparison():
     with pytest.raises(CannotCompare):
         decide(scored([0.5, 0.5]), scored([0.5, 0.5], [0, 7]), {}, QUIET, RULES)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from trainer.promote.errors import BadRecord, SiteBusy
-from trainer.promote.record import RECORD, Record, Step, digest_of, entry, held
+from trainer.promote.record import RECORD, Record, Step, digest_of, entry, held, switching
 
 
 def line(number: int, step: Step = Step.COHORT):
@@ -60,6 +60,18 @@ def test_held__by_one__refuses_another_and_lets_the_next_in(tmp_path):
     with held(tmp_path), pytest.raises(SiteBusy), held(tmp_path):
         pass
     with held(tmp_path):
+        pass
+
+
+def test_record__two_writers__no_line_is_lost_and_each_reads_the_others(tmp_path):
+    one, other = Record(tmp_path), Record(tmp_path)
+    added = [one.add(line(0)), other.add(line(1)), one.add(line(2))]
+    assert one.entries == tuple(added)
+    assert Record(tmp_path).entries == tuple(added)
+
+
+def test_switching__while_a_run_is_held__does_not_wait(tmp_path):
+    with held(tmp_path), switching(tmp_path):
         pass
 
 

@@ -1,0 +1,47 @@
+"""A site with a toy task: bright blobs to outline, and a package with weights of chance that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from models.heads.task import build_heads
+from models.packages import TaskPackage, load_package
+from models.packages.writing import write_package
+from tests.models.built import encoder_package, outline_card
+from tests.trainer.adapting import toy
+from trainer.promote.record import Record
+from trainer.promote.settings import AdaptPart, CohortPart, DecidePart, Site
+
+TASK = "toy"
+LENIENT = DecidePart(margin=1.0, margin_answered=1.0, least_patients=2, allow_unknown=("*",))
+
+
+def package(folder: Path, seed: int = 0) -> TaskPackage:
+    """A package with weights of chance that answers whatever it is shown; its encoder lies beside it."""
+    encoder = encoder_package(folder.parent / "encoders")
+    settings = toy.KINDS["segmentation"].model_copy(update={"scope": 0.0})
+    torch.manual_seed(seed)
+    card = outline_card(TASK, settings=settings, version=f"0.0.{seed}")
+    write_package(build_heads(encoder.config.channels, settings), card, encoder, folder)
+    return load_package(folder)
+
+
+def site(folder: Path, **changes: object) -> Site:
+    """A site whose pictures are blobs, and whose margins let everything pass."""
+    toy.make(folder, "pictures")
+    package(folder / "packages" / TASK)
+    given: dict[str, object] = {
+        "folder": folder / "site",
+        "packages": (folder / "packages",),
+        "cohort": CohortPart(folder=folder / "pictures"),
+        "adapt": AdaptPart(epochs=1),
+        "decide": LENIENT,
+    }
+    return Site(**{**given, **changes})
+
+
+def steps_of(place: Site) -> list[str]:
+    """The steps of the record, in order."""
+    return [each.step.value for each in Record(place.folder).of(TASK)]

@@ -1,0 +1,71 @@
+"""What a package says of held-out pictures and of pictures out of scope, as the decision takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.engine import Engine
+from models.findings import Finding, NoFinding
+from models.packages.package import TaskPackage
+from trainer.adapting.measuring import cases_of
+from trainer.evaluate import look
+from trainer.promote.comparing import Scored
+from trainer.promote.errors import CannotCompare
+from trainer.tasks.spec import Example
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One package measured."""
+
+    scored: tuple[Scored, ...]  # in the order of the examples
+    foreign: int  # pictures out of scope that it answered
+
+
+def measure(package: TaskPackage, examples: Sequence[Example], foreign: Sequence[NDArray[np.uint8]]) -> Measured:
+    """Ask a package as the node runs it.
+
+    Parameters
+    ----------
+    package
+        Of the task whose truths the examples have.
+    examples
+        Held-out pictures.
+    foreign
+        Gray pictures (H, W) that should not be answered.
+
+    Raises
+    ------
+    CannotCompare
+        The package is of another kind than the examples' truths.
+    EngineError, PackageError
+        It does not run.
+    """
+    task = package.identity.task
+    with Engine([package], device="cpu") as engine:
+        try:
+            cases = cases_of(engine, task, examples)
+        except TypeError as fault:
+            raise CannotCompare(
+                f"the package {package.path} (kind '{package.card.settings.kind}') cannot be judged by the labels of"
+                f" '{task}': {fault}"
+            ) from fault
+        answered = sum(_says(look(engine, task, picture).findings) for picture in foreign)
+    scored = tuple(
+        Scored(
+            name=case.asked.example.name,
+            patient=case.asked.example.patient,
+            goodness=float(case.goodness),
+            answered=_says(case.asked.findings),
+        )
+        for case in cases
+    )
+    return Measured(scored=scored, foreign=answered)
+
+
+def _says(findings: Sequence[Finding]) -> bool:
+    return not all(isinstance(finding, NoFinding) for finding in findings)
