@@ -28,9 +28,7 @@ def twins(folder: Path, split: str) -> frozenset[str]:
         for row in _rows(folder, other):
             gallery.keep(perceptual_hash(read_gray(folder / row["image"])))
     mine = rows(folder, split) if LATER[split] else []
-    return frozenset(
-        row["id"] for row in mine if gallery.has_like(perceptual_hash(read_gray(folder / row["image"])))
-    )
+    return frozenset(row["id"] for row in mine if gallery.has_like(perceptual_hash(read_gray(folder / row["image"]))))
 
 
 def _rows(folder: Path, split: str) -> list[dict[str, str]]:
