@@ -110,6 +110,7 @@ def delivery_document(delivery: Delivery) -> dict[str, Json]:
         "role": delivery.role,
         "sop_instance_uid": delivery.sop_instance_uid,
         "state": delivery.state.value,
+        "awaits_commitment": delivery.awaits_commitment,
         "attempt": delivery.attempt,
         "not_before": _time(delivery.not_before),
         "error_code": delivery.error_code,

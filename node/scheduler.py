@@ -32,13 +32,16 @@ from node.outbox import Outbox
 from node.renewal import renew_outdated
 from node.roles import OUTBOX, SCHEDULER, WORKER, Stop
 from node.routing import InstanceFacts, Routes, compile_routes, read_header
+from node.services import Reporters, judge_commitments
 from node.studies import (
+    Hold,
     Revision,
     StoredInstance,
     close_due,
     index_incoming,
     instances_of,
     next_quiet,
+    settle_announcements,
     unrouted_revisions,
 )
 from node.wake import Wake
@@ -128,7 +131,11 @@ class Scheduler:
             What was done stays done; the rest waits for the next step.
         """
         self._take_back()
-        index_incoming(self._archive, self._engine, quiet_s=self._settings.node.study_quiet_s, now=self._clock())
+        began, node = self._clock(), self._settings.node
+        hold = Hold(seconds=node.step_hold_s, believed_s=node.announced_keep_s)
+        indexed = index_incoming(self._archive, self._engine, quiet_s=node.study_quiet_s, now=self._clock(), hold=hold)
+        judge_commitments(self._engine, self._archive.root, began, left=indexed.left)
+        settle_announcements(self._engine, self._clock(), keep_s=node.announced_keep_s)
         close_due(self._engine, self._clock())
         with read(self._engine) as connection:
             waiting = unrouted_revisions(connection)
@@ -216,14 +223,16 @@ def run_scheduler(settings: Settings, stop: Stop) -> None:
     with Wake(settings.data_dir, SCHEDULER) as wake:
         engine, archive = connect(settings.database), Archive(settings.archive_dir)
         scheduler = Scheduler(settings, engine, archive, routes, wake, lookers=lookers)
-        outbox = Outbox(settings, engine)
+        outbox, reporters = Outbox(settings, engine), Reporters(settings, engine)
         try:
             _until_done(lambda: migrate(engine), wake, stop, settings)
             _until_done(scheduler.start, wake, stop, settings)
             outbox.start()
+            reporters.start()
             _log.info("Scheduler ready", extra=log_context(count=len(routes.rules)))
             run_until_stopped(scheduler, wake, stop, settings)
         finally:
+            reporters.stop()
             outbox.stop()
             archive.close()
             engine.dispose()

@@ -10,7 +10,9 @@
     ├── ProtocolError          the peer said something that DICOM does not have
     ├── ContextRefused         the peer takes no presentation context for this object
     ├── StoreRefused           C-STORE answered with a failure status
-    └── Unsendable             the file cannot be sent at all
+    ├── Unsendable             the file cannot be sent at all
+    ├── OperationRefused       a normalised operation answered with a failure status
+    └── InvalidRequest         a peer's request lacks what its service needs
 """
 
 from __future__ import annotations
@@ -80,3 +82,27 @@ class Unsendable(DimseError):
 
     code: ClassVar[str] = "dimse.unsendable"
     retryable: bool = False
+
+
+class OperationRefused(DimseError):
+    """N-ACTION or N-EVENT-REPORT ended in a failure status; what a peer cannot do now it may do later."""
+
+    code: ClassVar[str] = "dimse.operation-refused"
+
+    def __init__(self, words: str, *, status: int) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class InvalidRequest(DimseError):
+    """A request's data set cannot be read, or lacks what the service needs.
+
+    The words go into the answer's Error Comment: they name attributes, never their values.
+    """
+
+    code: ClassVar[str] = "dimse.invalid-request"
+    retryable: bool = False
+
+    def __init__(self, words: str, *, status: int) -> None:
+        super().__init__(words)
+        self.status = status

@@ -58,7 +58,7 @@ def connect(peer: Peer) -> socket.socket:
     if peer.tls is None:
         return plain
     try:
-        return _tls_context(peer.tls).wrap_socket(plain, server_hostname=peer.host)
+        return tls_context(peer.tls).wrap_socket(plain, server_hostname=peer.host)
     except TimeoutError as error:
         plain.close()
         raise PeerTimeout(f"{peer.words} did not finish the TLS handshake in time") from error
@@ -67,7 +67,8 @@ def connect(peer: Peer) -> socket.socket:
         raise PeerUnreachable(f"TLS with {peer.words} failed: {error}") from error
 
 
-def _tls_context(files: TlsFiles) -> ssl.SSLContext:
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """How this side does TLS with the files of a peer."""
     context = ssl.create_default_context(cafile=files.ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A peer is known by the certificates in `ca`, which a site makes for its AEs; their names are rarely host names.

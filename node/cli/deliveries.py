@@ -44,7 +44,7 @@ def list_(
                 str(each.job_id),
                 each.role,
                 each.destination,
-                each.state.value,
+                each.state_words,
                 str(each.attempt),
                 ago(each.not_before) if each.state == "ready" else "–",
                 each.error or "",

@@ -46,6 +46,18 @@ class Node(Section):
         default=30, description="Seconds without a new instance after which an exam is complete."
     )
     min_free_bytes: Size = Field(default=2 * 10**9, description="Free disk space under which intake answers A700.")
+    step_hold_s: Annotated[float, Field(ge=0)] = Field(
+        default=600,
+        description="Instead of `study_quiet_s` while MPPS says that the exam is in progress; 0: never.",
+    )
+    announced_keep_s: Seconds = Field(
+        default=7 * 86400, description="Seconds to remember what MPPS or IAN said of instances that have not come."
+    )
+    commitment_completes: bool = Field(
+        default=False,
+        description="A storage commitment request says that the exam is complete; not for modalities that ask for each"
+        " image.",
+    )
 
 
 class Allow(Section):
@@ -93,6 +105,17 @@ class Listener(Section):
     storage_sop_classes: tuple[str, ...] | None = Field(
         default=None,
         description="SOP Class UIDs that are accepted; null: every storage class of PS3.4 B.5 and retired US.",
+    )
+    mpps: bool = Field(
+        default=True, description="Take Modality Performed Procedure Steps: COMPLETED says that an exam is complete."
+    )
+    availability: bool = Field(
+        default=True, description="Take Instance Availability Notifications: they say that an exam is complete."
+    )
+    commitment: bool = Field(
+        default=True,
+        description="Take storage commitment requests, and reports on what was asked of peers; a report goes out on the"
+        " caller's association, later to the peer with its AE title.",
     )
     allow: tuple[Allow, ...] = Field(
         default=(Allow(net=ip_network("127.0.0.0/8")), Allow(net=ip_network("::1/128"))),
@@ -166,6 +189,15 @@ class DimsePeer(Section):
     response_timeout_s: Seconds = Field(default=60, description="Seconds to wait for the answer to one C-STORE.")
     max_pdu_bytes: Size = Field(default=131072, ge=4096, le=2**31, description="Largest P-DATA PDU that is announced.")
     tls: Tls = Field(default=Tls(), description="DICOM TLS towards this peer.")
+    commitment: bool = Field(
+        default=False, description="Ask it to commit to what it accepted; a delivery is done only when it says so."
+    )
+    commitment_wait_s: Seconds = Field(
+        default=600, description="Seconds to wait for its report before it is asked again; doubles with each time."
+    )
+    commitment_linger_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=2, description="Seconds to wait for its report on the association on which it was asked."
+    )
 
 
 class FolderPeer(Section):

@@ -6,14 +6,16 @@ SQLite by default, PostgreSQL by URL. What differs between them is in `node.db.d
 from node.db.engine import connect, read, write
 from node.db.errors import DatabaseUnavailable, SchemaNewer
 from node.db.migrate import migrate
-from node.db.states import DeliveryState, JobState, Signal, StudyState
+from node.db.states import DeliveryState, JobState, ReportState, Signal, StepState, StudyState
 
 __all__ = [
     "DatabaseUnavailable",
     "DeliveryState",
     "JobState",
+    "ReportState",
     "SchemaNewer",
     "Signal",
+    "StepState",
     "StudyState",
     "connect",
     "migrate",

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from node.db import tables
 
-ObjectKind: TypeAlias = Literal["instance", "study", "revision", "job", "result", "delivery"]
+ObjectKind: TypeAlias = Literal["instance", "study", "revision", "job", "result", "delivery", "commitment"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,3 +45,19 @@ class DeliveryState(StrEnum):
     ACCEPTED = "accepted"  # the destination answered Success
     COMMITTED = "committed"  # the destination took responsibility for safekeeping
     FAILED = "failed"
+
+
+class StepState(StrEnum):
+    """How a modality's performed procedure step stands."""
+
+    IN_PROGRESS = "in progress"
+    COMPLETED = "completed"
+    DISCONTINUED = "discontinued"
+
+
+class ReportState(StrEnum):
+    """Whether a peer that asked for storage commitment has its report."""
+
+    WAITING = "waiting"
+    REPORTED = "reported"
+    FAILED = "failed"  # given up: it cannot be reached

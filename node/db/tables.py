@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from node.config.sections import Mode, Priority
 from node.db.columns import Utc, words
-from node.db.states import DeliveryState, JobState, Signal, StudyState
+from node.db.states import DeliveryState, JobState, ReportState, Signal, StepState, StudyState
 
 UID = sa.String(64)
 DIGEST = sa.String(64)  # SHA-256, hexadecimal
@@ -163,10 +163,76 @@ delivery = sa.Table(
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("accepted_at", Utc),
     sa.Column("committed_at", Utc),
+    sa.Column("commit_due_at", Utc),  # when the destination is asked, or asked again, to commit to it; null: never
+    sa.Column("commit_asks", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint("(state = 'leased') = (lease_owner IS NOT NULL)", name="leased_has_owner"),
     sa.UniqueConstraint("result_id", "destination"),
     sa.Index("ix_delivery_destination_state_not_before", "destination", "state", "not_before"),
     sa.Index("ix_delivery_state_lease_until", "state", "lease_until"),
+)
+
+commitment = sa.Table(
+    "commitment",  # what was asked of a destination, under one transaction
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("transaction_uid", UID, nullable=False, unique=True),
+    sa.Column("destination", sa.String(64), nullable=False),
+    sa.Column("asked_at", Utc, nullable=False),
+    sa.Column("reported_at", Utc),
+)
+
+commitment_delivery = sa.Table(
+    "commitment_delivery",
+    metadata,
+    sa.Column("commitment_id", KEY, sa.ForeignKey("commitment.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("delivery_id", KEY, sa.ForeignKey("delivery.id", ondelete="CASCADE"), primary_key=True),
+    sa.Index("ix_commitment_delivery_delivery_id", "delivery_id"),
+)
+
+commitment_request = sa.Table(
+    "commitment_request",  # what others ask of this node
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("transaction_uid", UID, nullable=False),
+    sa.Column("calling_ae", sa.String(16), nullable=False),
+    sa.Column("instances", sa.JSON, nullable=False),  # pairs of SOP class and SOP instance
+    sa.Column("requested_at", Utc, nullable=False),
+    sa.Column("judged_at", Utc),
+    sa.Column("failures", sa.JSON),  # reason by SOP instance, of those that are not kept
+    sa.Column("state", words(ReportState), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("not_before", Utc, nullable=False),
+    sa.Column("reported_at", Utc),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("transaction_uid", "calling_ae"),
+    sa.Index("ix_commitment_request_state_not_before", "state", "not_before"),
+)
+
+performed_step = sa.Table(
+    "performed_step",  # modality performed procedure steps
+    metadata,
+    sa.Column("uid", UID, primary_key=True),
+    sa.Column("study_uid", UID, nullable=False),  # not a foreign key: most steps begin before an image comes
+    sa.Column("state", words(StepState), nullable=False),
+    sa.Column("calling_ae", sa.String(16), nullable=False),
+    sa.Column("instances", sa.JSON, nullable=False),  # SOP Instance UIDs that it names
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("changed_at", Utc, nullable=False),
+    sa.Index("ix_performed_step_study_uid_state", "study_uid", "state"),
+)
+
+announcement = sa.Table(
+    "announcement",  # somebody named the instances of a complete exam
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("signal", words(Signal), nullable=False),
+    sa.Column("source_uid", UID, nullable=False),  # of the step, the notification, the transaction
+    sa.Column("study_uid", UID, nullable=False),
+    sa.Column("instances", sa.JSON, nullable=False),  # SOP Instance UIDs
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("settled_at", Utc),  # all of them were here
+    sa.UniqueConstraint("signal", "source_uid"),
+    sa.Index("ix_announcement_settled_at_study_uid", "settled_at", "study_uid"),
 )
 
 event = sa.Table(

@@ -1,9 +1,9 @@
 """The durable queues: jobs, their results, and deliveries, with leases, retries and dead letters."""
 
+from node.jobs.commitments import Asking, asked_in_vain, begin_asking, take_report
 from node.jobs.deliveries import (
     accept,
     claim_deliveries,
-    commit,
     expire_delivery_leases,
     fail_delivery,
     hasten_deliveries,
@@ -46,6 +46,7 @@ from node.jobs.states import DELIVERY_STEPS, JOB_STEPS, Step
 __all__ = [
     "DELIVERY_STEPS",
     "JOB_STEPS",
+    "Asking",
     "Counts",
     "Delivery",
     "Job",
@@ -62,10 +63,11 @@ __all__ = [
     "StudyDetail",
     "StudyOverview",
     "accept",
+    "asked_in_vain",
+    "begin_asking",
     "cancel",
     "claim",
     "claim_deliveries",
-    "commit",
     "counts",
     "create_jobs",
     "expire_delivery_leases",
@@ -92,4 +94,5 @@ __all__ = [
     "route_digest",
     "studies_overview",
     "study_detail",
+    "take_report",
 ]

@@ -76,8 +76,19 @@ def heartbeat_delivery(engine: sa.Engine, held: Delivery, now: datetime, *, poli
         return renew(connection, DELIVERY, held, now + timedelta(seconds=policy.lease_s))
 
 
-def accept(engine: sa.Engine, held: Delivery, now: datetime) -> None:
+def accept(engine: sa.Engine, held: Delivery, now: datetime, *, commits: bool = False) -> None:
     """The destination has answered Success.
+
+    Parameters
+    ----------
+    engine
+        The database.
+    held
+        The delivery as `claim_deliveries` gave it.
+    now
+        The time.
+    commits
+        Whether the destination is to be asked now to commit to it (`node.jobs.commitments`).
 
     Raises
     ------
@@ -85,20 +96,11 @@ def accept(engine: sa.Engine, held: Delivery, now: datetime) -> None:
         The lease is no longer ours; another will send it again, which is harmless.
     """
     with write(engine) as connection:
-        end(connection, DELIVERY, held, Step.ACCEPT, {"accepted_at": now, "error": None, "error_code": None})
+        changes: dict[str, object] = {"accepted_at": now, "error": None, "error_code": None}
+        if commits:
+            changes |= {"commit_due_at": now, "commit_asks": 0}
+        end(connection, DELIVERY, held, Step.ACCEPT, changes)
         _record(connection, held, "delivery.accepted", held.lease_owner or "", now)
-
-
-def commit(engine: sa.Engine, key: int, now: datetime) -> None:
-    """The destination has taken responsibility for safekeeping.
-
-    Raises
-    ------
-    NotFound, NotAllowed
-        No such delivery, or it is not accepted.
-    """
-    with write(engine) as connection:
-        command(connection, DELIVERY, key, Step.COMMIT, ("outbox", now), {"committed_at": now})
 
 
 def fail_delivery(

@@ -99,3 +99,14 @@ class Delivery:
     created_at: datetime
     accepted_at: datetime | None
     committed_at: datetime | None
+    commit_due_at: datetime | None  # when the destination is asked (again) to commit to it; None: it is not asked
+
+    @property
+    def awaits_commitment(self) -> bool:
+        """Whether the destination accepted it and has yet to commit to it."""
+        return self.state is DeliveryState.ACCEPTED and self.commit_due_at is not None
+
+    @property
+    def state_words(self) -> str:
+        """The state for people."""
+        return "sent, not committed" if self.awaits_commitment else self.state.value

@@ -21,6 +21,8 @@ class Step(StrEnum):
     COMMIT = "committed"  # a destination took responsibility
     POSTPONE = "postponed"  # an attempt failed or its worker is gone; there will be another
     FAIL = "failed"  # for good: a dead letter
+    REDELIVER = "redelivered"  # a destination that accepted it did not commit to it
+    GIVE_UP = "given_up"  # a destination that accepted it did not commit to it, time and again
     CANCEL = "cancelled"
     RETRY = "retried"  # by a person
 
@@ -44,6 +46,8 @@ DELIVERY_STEPS: Final = MappingProxyType(
         (DeliveryState.LEASED, Step.POSTPONE): DeliveryState.READY,
         (DeliveryState.LEASED, Step.FAIL): DeliveryState.FAILED,
         (DeliveryState.ACCEPTED, Step.COMMIT): DeliveryState.COMMITTED,
+        (DeliveryState.ACCEPTED, Step.REDELIVER): DeliveryState.READY,
+        (DeliveryState.ACCEPTED, Step.GIVE_UP): DeliveryState.FAILED,
         (DeliveryState.FAILED, Step.RETRY): DeliveryState.READY,
     }
 )

@@ -28,6 +28,7 @@ from node.listener.negotiation import (
     agree,
     objection,
 )
+from node.listener.normalized import Desk, Normalized
 from node.listener.options import ListenerOptions
 from node.listener.request import NotARequest, read_request
 from node.listener.slots import Slots
@@ -56,6 +57,7 @@ class Surroundings:
     archive: Archive
     slots: Slots
     bell: Bell
+    desk: Desk
     stopping: Event  # no new association is let in
     tls: ssl.SSLContext | None
 
@@ -114,7 +116,9 @@ class Association:
                 send(self._stream, agreement.reply)
                 self._reader.set_idle_timeout(self._options.idle_timeout_s)
                 messages = Messages(self._reader, agreement.contexts, self._options.max_pdu_bytes)
-                Dialogue(agreement, messages, self._stream, self._around.archive, self._around.bell).run()
+                around = self._around
+                normalized = Normalized(agreement, messages, self._stream, around.desk)
+                Dialogue(agreement, messages, self._stream, around.archive, around.bell, normalized).run()
 
     def _start_tls(self) -> None:
         if self._around.tls is None:

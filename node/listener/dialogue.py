@@ -27,6 +27,7 @@ from node.listener.commands import (
 from node.listener.errors import AbortSource, Violation
 from node.listener.messages import Messages
 from node.listener.negotiation import Agreement
+from node.listener.normalized import FIELDS, Normalized
 from node.listener.sop_classes import VERIFICATION
 from node.listener.storing import refusal, store
 from node.listener.wire import Stream, send
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class Dialogue:
-    """Serves C-ECHO and C-STORE under one agreement.
+    """Serves C-ECHO, C-STORE and the N-services under one agreement.
 
     Parameters
     ----------
@@ -49,11 +50,22 @@ class Dialogue:
     archive
         Where instances go.
     bell
-        Rung when an instance is safe.
+        Rung when an instance is safe, or something was said of an exam.
+    normalized
+        Serves what is neither C-ECHO nor C-STORE.
     """
 
-    def __init__(self, agreement: Agreement, messages: Messages, stream: Stream, archive: Archive, bell: Bell) -> None:
+    def __init__(
+        self,
+        agreement: Agreement,
+        messages: Messages,
+        stream: Stream,
+        archive: Archive,
+        bell: Bell,
+        normalized: Normalized,
+    ) -> None:
         self._agreement = agreement
+        self._normalized = normalized
         self._messages = messages
         self._stream = stream
         self._archive = archive
@@ -70,10 +82,12 @@ class Dialogue:
         """
         try:
             while True:
+                self._normalized.report_meanwhile()
                 self._serve_one()
         finally:
             if self._blank is not None:
                 self._blank.discard()
+            self._normalized.close()
 
     def _serve_one(self) -> None:
         context_id, encoded = self._messages.next_command()
@@ -82,9 +96,14 @@ class Dialogue:
         except MalformedCommand as error:
             raise Violation(str(error), source=AbortSource.SERVICE_USER) from error
         if request.field & RESPONSE:
-            raise Violation("a response came to no request", source=AbortSource.SERVICE_USER)
+            self._skip_data_set(request, context_id)
+            if not self._normalized.take_response(request):
+                raise Violation("a response came to no request", source=AbortSource.SERVICE_USER)
+            return
         if request.field == CommandField.C_STORE:
             answer: Answer | None = self._store(request, context_id)
+        elif self._normalized.serves(request, context_id):
+            answer = self._normalized.answer(request, context_id)
         else:
             self._skip_data_set(request, context_id)
             answer = self._other(request, context_id)
@@ -94,6 +113,8 @@ class Dialogue:
         if request.field == CommandField.C_STORE and answer is not None:
             self._note(request, answer)
             self._prepare()
+        elif request.field in FIELDS and answer is not None:
+            self._note_service(request, answer)
 
     def _store(self, request: Command, context_id: int) -> Answer:
         context = self._agreement.contexts[context_id]
@@ -115,7 +136,7 @@ class Dialogue:
         if request.field == CommandField.C_CANCEL:
             return None  # there is never an operation under way that could be cancelled
         if request.field != CommandField.C_ECHO:
-            return Answer(status=Status.UNRECOGNIZED_OPERATION, comment="only C-ECHO and C-STORE are served here")
+            return Answer(status=Status.UNRECOGNIZED_OPERATION, comment="this operation is not served here")
         if self._agreement.contexts[context_id].sop_class_uid != VERIFICATION:
             return Answer(status=Status.SOP_CLASS_NOT_SUPPORTED, comment="C-ECHO belongs to the Verification SOP class")
         return Answer(status=Status.SUCCESS)
@@ -131,7 +152,7 @@ class Dialogue:
                 self._blank = self._archive.prepare()
 
     def _note(self, request: Command, answer: Answer) -> None:
-        if answer.status is Status.SUCCESS:
+        if answer.status == Status.SUCCESS:
             self._bell.ring()
             return
         logger.warning(
@@ -140,6 +161,21 @@ class Dialogue:
                 action="store",
                 calling_ae=self._agreement.calling_ae,
                 instance=request.sop_instance_uid,
+                status=f"{answer.status:04X}",
+                reason=answer.comment,
+            ),
+        )
+
+    def _note_service(self, request: Command, answer: Answer) -> None:
+        if answer.status == Status.SUCCESS:
+            self._bell.ring()
+            return
+        logger.warning(
+            "a request was not fulfilled",
+            extra=log_context(
+                action=f"{request.field:04X}",
+                calling_ae=self._agreement.calling_ae,
+                sop_class=request.sop_class_uid,
                 status=f"{answer.status:04X}",
                 reason=answer.comment,
             ),

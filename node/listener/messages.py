@@ -50,6 +50,10 @@ class Messages:
         self._max_pdu_bytes = max_pdu_bytes
         self._pdu_left = 0
 
+    def waits(self, timeout_s: float) -> bool:
+        """Whether there is something to read, now or within the time."""
+        return bool(self._pdu_left) or self._reader.waits(timeout_s)
+
     def next_command(self) -> tuple[int, bytes]:
         """Wait for the next command set.
 

@@ -27,13 +27,17 @@ from node.listener.request import (
     Proposal,
     Role,
 )
-from node.listener.sop_classes import DEFAULT, VERIFICATION
+from node.listener.sop_classes import DEFAULT, STORAGE_COMMITMENT, VERIFICATION
 from node.listener.wire import PDU_HEADER, PduType
 
 APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 VERIFICATION_TRANSFER_SYNTAXES: Final = frozenset(
     {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"}
 )
+
+SERVICE_TRANSFER_SYNTAXES: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"})
+# An archive that reports on what it was asked to keep; for all else the caller is the user and this node serves.
+CALLER_MAY_BE_SCP: Final = frozenset({STORAGE_COMMITMENT})
 
 _CONTEXT_RESULT_ITEM: Final = 0x21
 _IMPLEMENTATION_CLASS_ITEM: Final = 0x52
@@ -135,25 +139,33 @@ def agree(request: AssociateRequest, options: ListenerOptions) -> Agreement:
 
 def _choose(proposal: Proposal, role: Role | None, options: ListenerOptions) -> tuple[ContextResult, str]:
     """What becomes of a proposal, and the transfer syntax to name in the answer."""
-    is_verification = proposal.abstract_syntax == VERIFICATION
+    uid = proposal.abstract_syntax
     storage = DEFAULT if options.storage_sop_classes is None else options.storage_sop_classes
     first = proposal.transfer_syntaxes[0]
-    if not is_verification and proposal.abstract_syntax not in storage:
+    if uid != VERIFICATION and uid not in storage and uid not in options.service_classes:
         return ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED, first
-    if role is not None and not role.scu:  # the caller wants to be served by us only: this node is never SCU here
+    if role is not None and not role.scu and uid not in CALLER_MAY_BE_SCP:
         return ContextResult.USER_REJECTION, first
     for transfer_syntax in proposal.transfer_syntaxes:
-        if is_uid(transfer_syntax) and (not is_verification or transfer_syntax in VERIFICATION_TRANSFER_SYNTAXES):
+        if is_uid(transfer_syntax) and _can_read(transfer_syntax, uid, options):
             return ContextResult.ACCEPTED, transfer_syntax
     return ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED, first
+
+
+def _can_read(transfer_syntax: str, uid: str, options: ListenerOptions) -> bool:
+    if uid == VERIFICATION:
+        return transfer_syntax in VERIFICATION_TRANSFER_SYNTAXES
+    if uid in options.service_classes:
+        return transfer_syntax in SERVICE_TRANSFER_SYNTAXES
+    return True  # stored as it comes
 
 
 def _user_information(roles: dict[str, Role], max_pdu_bytes: int) -> bytes:
     items = bytearray(_item(MAX_LENGTH_ITEM, struct.pack(">I", max_pdu_bytes)))
     items += _item(_IMPLEMENTATION_CLASS_ITEM, IMPLEMENTATION_CLASS_UID.encode())
-    for uid in roles:
-        # Accepted as SCU, never as SCP.
-        items += _item(ROLE_ITEM, struct.pack(">H", len(uid)) + _ascii(uid) + b"\x01\x00")
+    for uid, role in roles.items():
+        scp = role.scp and uid in CALLER_MAY_BE_SCP
+        items += _item(ROLE_ITEM, struct.pack(">H", len(uid)) + _ascii(uid) + bytes((role.scu, scp)))
     items += _item(_IMPLEMENTATION_VERSION_ITEM, IMPLEMENTATION_VERSION_NAME.encode())
     return _item(USER_INFORMATION_ITEM, bytes(items))
 

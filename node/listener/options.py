@@ -7,6 +7,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from node.listener.sop_classes import INSTANCE_AVAILABILITY, PERFORMED_STEP, STORAGE_COMMITMENT
+
 if TYPE_CHECKING:
     from node.config import Settings
 
@@ -35,6 +37,21 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """What the services beside storage need to know: those that tell when an exam is complete and who keeps it."""
+
+    database: str
+    sop_classes: frozenset[str]  # which are offered
+    quiet_s: float  # seconds without a new instance after which an exam is complete
+    hold_s: float  # the same while a step of the exam is in progress
+    keep_s: float  # seconds for which what was said of instances that have not come is remembered
+    commitment_completes: bool  # a storage commitment request says that the exam is complete
+    max_attempts: int  # of a delivery that an archive accepts and does not commit to
+    backoff_s: float  # before its next delivery, doubled with each
+    backoff_max_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerOptions:
     """Everything that decides how the listener behaves."""
 
@@ -53,6 +70,7 @@ class ListenerOptions:
     archive_dir: Path
     data_dir: Path
     min_free_bytes: int
+    services: ServiceOptions | None = None  # None: C-ECHO and C-STORE only
     drain_s: float = DRAIN_S  # how long associations may go on after the listener was told to stop
 
     @classmethod
@@ -78,7 +96,13 @@ class ListenerOptions:
             archive_dir=settings.archive_dir,
             data_dir=settings.data_dir,
             min_free_bytes=settings.node.min_free_bytes,
+            services=service_options(settings),
         )
+
+    @property
+    def service_classes(self) -> frozenset[str]:
+        """SOP classes other than storage that are offered."""
+        return frozenset() if self.services is None else self.services.sop_classes
 
     def allows(self, calling_ae: str, address: str) -> bool:
         """Whether this caller, from this address, is on the allow list."""
@@ -87,6 +111,27 @@ class ListenerOptions:
             entry.ae in (ANY_AE, calling_ae) and where.version == entry.net.version and where in entry.net
             for entry in self.allow
         )
+
+
+def service_options(settings: Settings) -> ServiceOptions:
+    """Take the part of the services beside storage of the node's settings."""
+    listener, node = settings.listener, settings.node
+    offered = {
+        PERFORMED_STEP: listener.mpps,
+        INSTANCE_AVAILABILITY: listener.availability,
+        STORAGE_COMMITMENT: listener.commitment,
+    }
+    return ServiceOptions(
+        database=settings.database,
+        sop_classes=frozenset(uid for uid, is_offered in offered.items() if is_offered),
+        quiet_s=node.study_quiet_s,
+        hold_s=node.step_hold_s,
+        keep_s=node.announced_keep_s,
+        commitment_completes=node.commitment_completes,
+        max_attempts=settings.outbox.max_attempts,
+        backoff_s=settings.outbox.backoff_s,
+        backoff_max_s=settings.outbox.backoff_max_s,
+    )
 
 
 def _address(text: str) -> Address:

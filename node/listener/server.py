@@ -14,6 +14,7 @@ from node.archive import Archive
 from node.listener.association import Association, Surroundings
 from node.listener.bell import Bell
 from node.listener.errors import PortUnavailable
+from node.listener.normalized import Desk
 from node.listener.options import ListenerOptions
 from node.listener.slots import Slots
 from node.listener.tls import server_context
@@ -82,6 +83,7 @@ class Server:
             archive=Archive(options.archive_dir, options.min_free_bytes),
             slots=Slots(options.data_dir / "run" / SLOTS_FILE, options.max_associations),
             bell=Bell(ring),
+            desk=Desk(options.services),
             stopping=self._stopping,
             tls=None if options.tls is None else server_context(options.tls),
         )
@@ -144,6 +146,7 @@ class Server:
             association.cut_off()
         self._await_none(self._options.artim_timeout_s + 1)
         self._around.bell.close()
+        self._around.desk.close()
 
     def _await_none(self, timeout_s: float) -> None:
         with self._changed:

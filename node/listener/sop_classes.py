@@ -1,4 +1,4 @@
-"""The storage SOP classes that are accepted.
+"""The SOP classes that are accepted: storage, and the services beside it.
 
 A list of our own, so that the listener's processes start without pydicom and pynetdicom; a test holds it against
 pynetdicom's.
@@ -13,6 +13,9 @@ from __future__ import annotations
 from typing import Final
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
+PERFORMED_STEP: Final = "1.2.840.10008.3.1.2.3.3"  # Modality Performed Procedure Step (PS3.4 F.7)
+INSTANCE_AVAILABILITY: Final = "1.2.840.10008.5.1.4.33"  # Instance Availability Notification (PS3.4 R)
+STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"  # Storage Commitment Push Model (PS3.4 J)
 
 _PREFIX: Final = "1.2.840.10008.5.1.4.1.1"
 

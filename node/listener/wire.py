@@ -7,6 +7,7 @@ DICOM PS3.8 9.3 (PDU structure).
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
@@ -74,6 +75,16 @@ class Reader:
     def set_deadline(self, seconds: float) -> None:
         """From now on, allow this long altogether, however the bytes trickle in."""
         self._deadline = time.monotonic() + seconds
+
+    def waits(self, timeout_s: float) -> bool:
+        """Whether the peer has said something that was not taken yet, or does within the time, or is gone."""
+        if self._at < self._end or (isinstance(self._stream, ssl.SSLSocket) and self._stream.pending()):
+            return True
+        if not isinstance(self._stream, socket.socket):
+            return True
+        poll = select.poll()
+        poll.register(self._stream, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000))
 
     def exactly(self, count: int) -> memoryview:
         """The next `count` bytes, at most the buffer's size.

@@ -71,6 +71,8 @@ class Courier:
         self._engine = engine
         self._clock = clock
         self._owner = owner_name(f"{OUTBOX}-{destination}")
+        peer = settings.peers[destination]
+        self._commits = peer.kind == "dimse" and peer.commitment
         self._failures = 0  # batches in a row that found the destination down
         self._database_away = False
 
@@ -124,7 +126,7 @@ class Courier:
         )
         try:
             if error is None:
-                accept(self._engine, delivery, self._clock())
+                accept(self._engine, delivery, self._clock(), commits=self._commits)
                 if self._failures:
                     self._back_again()
                 _log.info("Result delivered", extra=about)

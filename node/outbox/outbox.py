@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from node.config import Settings
 from node.db import connect
+from node.outbox.commitment import CommitmentAsker
 from node.outbox.courier import Courier
 from node.outbox.senders import sender_for
 from node.roles import OUTBOX, Stop
@@ -34,12 +36,17 @@ class Outbox:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start a thread for each configured peer."""
-        for name in self._settings.peers:
+        """Start a thread for each configured peer, and one more for each that is asked to commit."""
+        for name, peer in self._settings.peers.items():
             courier = Courier(self._settings, name, sender_for(self._settings, name), self._engine)
-            thread = threading.Thread(target=courier.run, args=(self._stop,), name=f"outbox-{name}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            self._run(courier.run, f"outbox-{name}")
+            if peer.kind == "dimse" and peer.commitment:
+                self._run(CommitmentAsker(self._settings, name, self._engine).run, f"commitment-{name}")
+
+    def _run(self, work: Callable[[Stop], None], name: str) -> None:
+        thread = threading.Thread(target=work, args=(self._stop,), name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def stop(self) -> None:
         """Let running batches end, within a limit; what is cut off is sent again at the next start."""

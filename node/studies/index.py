@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from node.config import Settings
 from node.db import connect, migrate, read, write
 from node.db.tables import instance
 from node.logs import log_context
+from node.studies.announced import studies_in_progress
 from node.studies.arrivals import arrive
 from node.studies.records import Arrival, Arrived
 
@@ -41,6 +42,14 @@ class Indexed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """How a study is kept open while a modality says that it is at work on it."""
+
+    seconds: float  # without a new instance after which it is complete all the same; 0: it is not kept open
+    believed_s: float  # how old a step may be that nobody ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reindexed:
     """What a rebuild of the index found."""
 
@@ -50,7 +59,9 @@ class Reindexed:
     missing: int  # rows of the index whose file is gone
 
 
-def index_incoming(archive: Archive, engine: sa.Engine, *, quiet_s: float, now: datetime) -> Indexed:
+def index_incoming(
+    archive: Archive, engine: sa.Engine, *, quiet_s: float, now: datetime, hold: Hold | None = None
+) -> Indexed:
     """File away what was received and put it into the index.
 
     Safe to repeat after a kill at any point: a file leaves `incoming` only when its row is committed. One file that
@@ -66,6 +77,8 @@ def index_incoming(archive: Archive, engine: sa.Engine, *, quiet_s: float, now: 
         Seconds without a new instance after which an exam is complete.
     now
         The time.
+    hold
+        How long to wait instead while a modality says that it is at work on the exam; None heeds no modality.
 
     Raises
     ------
@@ -78,11 +91,20 @@ def index_incoming(archive: Archive, engine: sa.Engine, *, quiet_s: float, now: 
         paths = waiting[start : start + BATCH]
         filed = dict(_filed(archive, paths, totals))
         with write(engine) as connection:
+            held = _held(connection, filed.values(), hold, now)
             for found in sorted(filed.values(), key=lambda one: one.study_uid):
-                totals[arrive(connection, found, quiet_s=quiet_s, now=now)] += 1
+                wait_s = max(quiet_s, hold.seconds) if hold is not None and found.study_uid in held else quiet_s
+                totals[arrive(connection, found, quiet_s=wait_s, now=now)] += 1
         for path in filed:
             archive.forget(path)
     return Indexed(**totals)
+
+
+def _held(connection: sa.Connection, found: Iterable[Arrival], hold: Hold | None, now: datetime) -> frozenset[str]:
+    if hold is None or not hold.seconds:
+        return frozenset()
+    since = now - timedelta(seconds=hold.believed_s)
+    return studies_in_progress(connection, {one.study_uid for one in found}, since)
 
 
 def _filed(archive: Archive, paths: Iterable[Path], totals: dict[str, int]) -> Iterator[tuple[Path, Arrival]]:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from integration.dimse import CommitmentReport, Reference
 from node.config import Jobs, Mode, Outbox, Priority
 from node.db import read, write
-from node.jobs import Job, NewResult, Planned, claim, create_jobs
+from node.db.tables import commitment, commitment_delivery, delivery
+from node.jobs import Delivery, Job, NewResult, NotAllowed, Planned, claim, create_jobs, take_report
 from node.studies import Arrival, Revision, arrive, close_study, instances_of
 from node.studies.revisions import Signal
 
@@ -96,3 +98,25 @@ def new_result(held: Job, role: str = "SR") -> NewResult:
         path=f"{held.identity}/{role}.dcm",
         sha256=DIGEST,
     )
+
+
+def reported(
+    engine: sa.Engine, held: Delivery, reason: int | None, *, most_attempts: int = 3, at: datetime = NOON
+) -> None:
+    """Its destination was asked to commit to a delivery and reports on it; with a reason, that it does not."""
+    reference = Reference(sop_class=held.sop_class, sop_instance=held.sop_instance_uid)
+    report = CommitmentReport(
+        transaction_uid=f"1.2.826.99.{held.id}",
+        committed=(reference,) if reason is None else (),
+        failed=() if reason is None else ((reference, reason),),
+    )
+    with write(engine) as connection:
+        values = {"transaction_uid": report.transaction_uid, "destination": held.destination, "asked_at": at}
+        key = connection.execute(commitment.insert().values(**values).returning(commitment.c.id)).scalar_one()
+        connection.execute(commitment_delivery.insert().values(commitment_id=key, delivery_id=held.id))
+        before = connection.execute(sa.select(delivery.c.state).where(delivery.c.id == held.id)).scalar_one()
+    assert take_report(engine, report, at, policy=SENDING.model_copy(update={"max_attempts": most_attempts}))
+    with read(engine) as connection:
+        after = connection.execute(sa.select(delivery.c.state).where(delivery.c.id == held.id)).scalar_one()
+    if after == before:
+        raise NotAllowed(f"a report on a delivery that is {before} changes nothing")

@@ -17,8 +17,10 @@ from node.db import (
     DatabaseUnavailable,
     DeliveryState,
     JobState,
+    ReportState,
     SchemaNewer,
     Signal,
+    StepState,
     StudyState,
     connect,
     migrate,
@@ -54,6 +56,9 @@ def test_migrations__run_on_an_empty_database__give_exactly_the_tables_of_the_co
         ("job", "mode", Mode),
         ("job", "priority", Priority),
         ("delivery", "state", DeliveryState),
+        ("performed_step", "state", StepState),
+        ("announcement", "signal", Signal),
+        ("commitment_request", "state", ReportState),
     ],
 )
 def test_migrations__words_of_a_column__are_those_of_the_enum(
@@ -75,7 +80,7 @@ def test_migrate__several_at_once__all_succeed(empty_url: str) -> None:
         return current
 
     with ThreadPoolExecutor(6) as pool:
-        assert set(pool.map(start, range(6))) == {"0002"}
+        assert set(pool.map(start, range(6))) == {"0003"}
 
 
 def test_migrate__database_of_a_newer_version__is_refused(engine: sa.Engine) -> None:

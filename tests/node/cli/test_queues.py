@@ -15,7 +15,7 @@ from node.archive import Archive
 from node.config import Settings, load_settings
 from node.db import connect, migrate, read, write
 from node.db.tables import study
-from node.jobs import NewResult, Planned, claim, create_jobs, fail, fail_delivery, finish
+from node.jobs import NewResult, Planned, accept, claim, create_jobs, fail, fail_delivery, finish
 from node.jobs.deliveries import claim_deliveries
 from node.logs import hashed
 from node.studies import close_due, index_incoming, instances_of, signal_complete
@@ -179,3 +179,14 @@ def test_any_command__used_wrongly__ends_with_two(
 ) -> None:
     more = ["--config", config] if words[0] == "jobs" else []
     assert invoke(*words, *more).exit_code == 2
+
+
+def test_deliveries__accepted_and_not_committed__is_not_shown_as_done(
+    invoke: Invoke, config: Path, engine: sa.Engine, settings: Settings
+) -> None:
+    now = datetime.now(UTC)
+    (held,) = claim_deliveries(engine, "out", "outbox@test:1:x", now, policy=settings.outbox)
+    accept(engine, held, now, commits=True)
+    assert "sent, not committed" in invoke("deliveries", "list", "--config", config).stdout
+    document = json.loads(invoke("deliveries", "list", "--json", "--config", config).stdout)
+    assert [(each["state"], each["awaits_commitment"]) for each in document["deliveries"]] == [("accepted", True)]

@@ -8,7 +8,6 @@ from node.jobs import (
     LeaseLost,
     accept,
     claim_deliveries,
-    commit,
     counts,
     expire_delivery_leases,
     fail_delivery,
@@ -21,7 +20,7 @@ from node.jobs import (
     studies_overview,
     study_detail,
 )
-from tests.node.queued import NOON, SENDING, claimed, job, new_result, seconds
+from tests.node.queued import NOON, SENDING, claimed, job, new_result, reported, seconds
 
 
 @pytest.fixture
@@ -91,8 +90,8 @@ def test_release__sender_is_gone__is_ready_at_once(sent_out: sa.Engine) -> None:
 
 def test_commit__accepted_delivery__is_committed_with_its_time(sent_out: sa.Engine) -> None:
     (held,) = claim_deliveries(sent_out, "pacs", "outbox", NOON, policy=SENDING, limit=1)
-    accept(sent_out, held, NOON + seconds(1))
-    commit(sent_out, held.id, NOON + seconds(2))
+    accept(sent_out, held, NOON + seconds(1), commits=True)
+    reported(sent_out, held, None, at=NOON + seconds(2))
     with read(sent_out) as connection:
         (found,) = list_deliveries(connection, state=DeliveryState.COMMITTED)
     assert (found.accepted_at, found.committed_at) == (NOON + seconds(1), NOON + seconds(2))

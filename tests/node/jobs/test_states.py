@@ -18,7 +18,6 @@ from node.jobs import (
     cancel,
     claim,
     claim_deliveries,
-    commit,
     fail,
     fail_delivery,
     finish,
@@ -26,7 +25,7 @@ from node.jobs import (
     retry_delivery,
 )
 from node.jobs.states import after_delivery, after_job
-from tests.node.queued import NOON, POLICY, SENDING, claimed, job, new_result
+from tests.node.queued import NOON, POLICY, SENDING, claimed, job, new_result, reported
 
 DESIGN_JOB = {
     ("ready", "leased"), ("leased", "done"), ("leased", "failed"), ("leased", "cancelled"), ("ready", "cancelled"),
@@ -34,7 +33,7 @@ DESIGN_JOB = {
 }  # fmt: skip
 DESIGN_DELIVERY = {
     ("ready", "leased"), ("leased", "accepted"), ("accepted", "committed"), ("leased", "failed"),
-    ("leased", "ready"), ("failed", "ready"),
+    ("leased", "ready"), ("failed", "ready"), ("accepted", "ready"), ("accepted", "failed"),
 }  # fmt: skip
 
 
@@ -98,7 +97,9 @@ def test_delivery_functions__from_every_state__do_what_the_table_says(engine: sa
     steps = {
         Step.CLAIM: lambda key, held: claim_deliveries(engine, "out", "worker-a", NOON, policy=SENDING)[0],
         Step.ACCEPT: lambda key, held: accept(engine, held, NOON),
-        Step.COMMIT: lambda key, held: commit(engine, key, NOON),
+        Step.COMMIT: lambda key, held: reported(engine, held, None),
+        Step.REDELIVER: lambda key, held: reported(engine, held, 0x0112),
+        Step.GIVE_UP: lambda key, held: reported(engine, held, 0x0112, most_attempts=1),
         Step.POSTPONE: lambda key, held: fail_delivery(
             engine, held, ("x", "w"), retryable=True, now=NOON, policy=SENDING
         ),

@@ -19,8 +19,16 @@ from pynetdicom.pdu_primitives import (
 
 from node.archive.beginning import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from node.listener.negotiation import Agreement, agree
+from node.listener.options import ServiceOptions
 from node.listener.request import NotARequest, read_request
-from node.listener.sop_classes import DEFAULT, RETIRED, STANDARD
+from node.listener.sop_classes import (
+    DEFAULT,
+    INSTANCE_AVAILABILITY,
+    PERFORMED_STEP,
+    RETIRED,
+    STANDARD,
+    STORAGE_COMMITMENT,
+)
 from tests.node.archive.samples import US_IMAGE, US_MULTIFRAME
 from tests.node.listener.caller import VERIFICATION, request_bytes, role
 from tests.node.listener.running import options
@@ -179,3 +187,48 @@ def test_agreement__asynchronous_operations_identity_and_extended_negotiation__a
         "MaximumLengthNotification", "ImplementationClassUIDNotification", "ImplementationVersionNameNotification",
     }  # fmt: skip
     assert reply.maximum_length_received == 131072
+
+
+SERVICES = (PERFORMED_STEP, INSTANCE_AVAILABILITY, STORAGE_COMMITMENT)
+
+
+def service_options(*sop_classes: str) -> ServiceOptions:
+    return ServiceOptions(
+        database="sqlite:///unused.db", sop_classes=frozenset(sop_classes), quiet_s=30, hold_s=600, keep_s=600,
+        commitment_completes=False, max_attempts=3,
+        backoff_s=1, backoff_max_s=1,
+    )  # fmt: skip
+
+
+def test_agreement__services__only_those_offered_in_a_transfer_syntax_that_can_be_read(tmp_path: Path) -> None:
+    proposed = [(uid, ["1.2.840.10008.1.2.4.50", EXPLICIT_LITTLE]) for uid in SERVICES]
+    proposed.append((PERFORMED_STEP, ["1.2.840.10008.1.2.2"]))
+    offered = service_options(PERFORMED_STEP, STORAGE_COMMITMENT)
+    agreement, reply = agreed(tmp_path, request_bytes(proposed), services=offered)
+    assert results(reply) == {1: 0, 3: 3, 5: 0, 7: 4}
+    assert {context.transfer_syntax_uid for context in agreement.contexts.values()} == {EXPLICIT_LITTLE}
+
+
+def test_agreement__no_services__none_is_accepted(tmp_path: Path) -> None:
+    _, reply = agreed(tmp_path, request_bytes([(uid, [IMPLICIT_LITTLE]) for uid in SERVICES]))
+    assert set(results(reply).values()) == {3}
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "scu", "scp", "result", "answered"),
+    [
+        (STORAGE_COMMITMENT, False, True, 0, (False, True)),  # an archive that reports
+        (STORAGE_COMMITMENT, True, False, 0, (True, False)),
+        (STORAGE_COMMITMENT, True, True, 0, (True, True)),
+        (PERFORMED_STEP, True, True, 0, (True, False)),
+        (PERFORMED_STEP, False, True, 1, None),
+    ],
+)
+def test_agreement__role_selection_of_services__only_commitment_turns_the_roles(
+    tmp_path: Path, sop_class: str, scu: bool, scp: bool, result: int, answered: tuple[bool, bool] | None
+) -> None:
+    request = request_bytes([(sop_class, [IMPLICIT_LITTLE])], extra=[role(sop_class, scu=scu, scp=scp)])
+    _, reply = agreed(tmp_path, request, services=service_options(*SERVICES))
+    assert results(reply) == {1: result}
+    roles = [(item.scu_role, item.scp_role) for item in reply.user_information if hasattr(item, "scu_role")]
+    assert roles == ([] if answered is None else [answered])
