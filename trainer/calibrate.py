@@ -18,6 +18,7 @@ from models.packages.settings import Gates, OutlineSettings, Question
 from models.readers.judging import Reading, mask_in_frame, read
 from trainer.data.cohort import COHORT_OF, OUTSIDERS, read_gray, rows
 from trainer.data.graphics import paint_over
+from trainer.errors import LearnedTooLittle
 from trainer.evaluate import outline_of
 
 GOOD_DICE = {"fetal-head": 0.9, "breast-lesion": 0.6}
@@ -37,11 +38,22 @@ class Seen:
 
 
 def calibrated(package: TaskPackage, data: Path) -> Card:
-    """The package's card with gates, temperature and threshold from the validation split."""
+    """The package's card with gates, temperature and threshold from the validation split.
+
+    Raises
+    ------
+    LearnedTooLittle
+        None of the task's validation pictures is outlined well.
+    """
     card, settings = package.card, outline_of(package.card)
     with Engine([package], device="cpu") as engine:
         own = _own(engine, package, data)
         foreign = _foreign(engine, package, data)
+    if not _good(card.task, own):
+        raise LearnedTooLittle(
+            f"of {len(own)} validation pictures '{card.task}' outlines none with a Dice of {GOOD_DICE[card.task]}:"
+            " train longer before making a package"
+        )
     scope = _scope(_good(card.task, own), [reading.scope for reading in foreign])
     gates = _gates(settings, _good(card.task, own))
     question = settings.question

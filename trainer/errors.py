@@ -32,3 +32,9 @@ class WrongCheckpoint(TrainerError):
     """A checkpoint belongs to another recipe."""
 
     code = "wrong-checkpoint"
+
+
+class LearnedTooLittle(TrainerError):
+    """No validation picture is outlined well enough to choose gates by."""
+
+    code = "learned-too-little"

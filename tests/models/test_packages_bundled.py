@@ -7,15 +7,33 @@ import pytest
 from models.packages import BUNDLED, Inventory, discover, inventory, verify
 from models.packages.folders import NON_COMMERCIAL, PERMISSIVE
 
-MOST_BYTES = 8_000_000
+PLACES = {
+    "fetal-head": PERMISSIVE,
+    "breast-lesion": PERMISSIVE,
+    "carotid": PERMISSIVE,
+    "heart-chambers": NON_COMMERCIAL,
+    "fetal-landmarks": NON_COMMERCIAL,
+    "organ-detection": NON_COMMERCIAL,
+    "view": NON_COMMERCIAL,
+}
+MOST_BYTES = 40_000_000  # of all weights together
 
 
-@pytest.mark.parametrize("task", ["fetal-head", "breast-lesion"])
-def test_bundled_package__verifies_and_is_small(task):
-    package = verify(BUNDLED / PERMISSIVE / task)
+@pytest.mark.parametrize("task", PLACES)
+def test_bundled_package__verifies_in_the_folder_of_its_licences(task):
+    package = verify(BUNDLED / PLACES[task] / task)
     assert package.identity.task == task
     assert package.identity.digest.startswith("sha256:")
-    assert package.weights.stat().st_size <= MOST_BYTES
+    assert (package.use == "permissive") == (PLACES[task] == PERMISSIVE)
+
+
+def test_bundled_weights__are_those_of_the_packages_and_small():
+    weights = list(BUNDLED.rglob("*.safetensors"))
+    assert sum(file.stat().st_size for file in weights) <= MOST_BYTES
+    found = inventory()
+    assert {package.identity.task for package in found.packages} == set(PLACES)
+    used = {package.encoder.digest for package in found.packages}
+    assert {encoder.digest for encoder in found.encoders} == used, "an encoder that no package names is dead weight"
 
 
 def test_bundled_fetal_head_and_breast_lesion__share_one_encoder():
