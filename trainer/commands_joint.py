@@ -17,8 +17,7 @@ from trainer.joint.packing import packages, read_learned
 from trainer.joint.pictures import gather
 from trainer.joint.recipe import read_joint_recipe
 from trainer.joint.tasks import joint_spec
-from trainer.joint.training import JointTraining
-from trainer.lineage import read_start
+from trainer.joint.training import JointTraining, start_of
 
 
 def joint(
@@ -39,7 +38,7 @@ def joint(
         chosen = read_joint_recipe(recipe)
         specs = [joint_spec(task) for task in chosen.tasks]
         training = JointTraining(
-            chosen, specs, gather(specs, data, chosen), out, read_start(list(initial)) if initial else None
+            chosen, specs, gather(specs, data, chosen), out, start_of(list(initial)) if initial else None
         )
         with tqdm(total=training.steps, initial=training.step, unit="step", desc=out.name, dynamic_ncols=True) as bar:
             for done in training.run(lambda step, steps: _advance(bar)):

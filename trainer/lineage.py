@@ -11,6 +11,7 @@ import torch
 from models.packages.folders import CARD
 from models.packages.package import load_package
 from models.packages.weights import ENCODER_PREFIX, encoder_of, heads_of
+from trainer.checkpoints import load_state
 from trainer.errors import WrongCheckpoint
 from trainer.recipe import Recipe
 
@@ -49,14 +50,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
     WrongCheckpoint
         It is not there or is of another shape.
     """
+    state = load_state(path, "this trainer")
     try:
-        state = torch.load(path, weights_only=True)
         raw = dict(state["recipe"])
         raw["tasks"] = tuple(raw["tasks"])
         raw["sizes"] = tuple((float(share), int(size)) for share, size in raw["sizes"])
         stages = tuple(Stage(**stage) for stage in state["stages"])
         return Checkpoint(recipe=Recipe(**raw), weights=state["averaged"], stages=stages)
-    except (OSError, KeyError, TypeError, RuntimeError) as fault:
+    except (KeyError, TypeError) as fault:
         raise WrongCheckpoint(f"{path} is no checkpoint of this trainer: {fault}") from fault
 
 

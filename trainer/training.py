@@ -21,6 +21,7 @@ from models.heads.task import TaskHeads
 from models.normalise import normalised
 from models.packages.weights import DERIVED
 from trainer import parallel
+from trainer.checkpoints import load_state
 from trainer.data.augment import vary
 from trainer.data.cohort import Sample
 from trainer.data.synthetic import in_sector, nonsense, without_head
@@ -275,7 +276,7 @@ class Trainer:
         path = self.folder / "checkpoint.pt"
         if not path.is_file():
             return
-        state = torch.load(path, weights_only=True)
+        state = load_state(path, "this trainer")
         if state["digest"] != self.recipe.digest():
             raise WrongCheckpoint(f"{path} was made by another recipe: name another --out, or remove it")
         self.network.load_state_dict(state["network"])

@@ -13,6 +13,7 @@ import torch
 
 from models.packages import verify
 from models.packages.weights import DERIVED
+from trainer.cards import VERSION
 from trainer.data.synthetic import phantoms
 from trainer.errors import BadRecipe, WrongCheckpoint
 from trainer.export import export
@@ -100,7 +101,11 @@ def test_start__from_the_packages_of_a_training__has_its_weights_and_tells_them_
         assert torch.allclose(value.float(), before[name].float(), atol=2e-3), name
     next(iter(again.run()))
     stages = read_checkpoint(tmp_path / "two" / "checkpoint.pt").stages
-    assert [stage.name for stage in stages] == ["package fetal-head 0.2.0", "package breast-lesion 0.2.0", "more"]
+    assert [stage.name for stage in stages] == [
+        f"package fetal-head {VERSION}",
+        f"package breast-lesion {VERSION}",
+        "more",
+    ]
     assert stages[-1].seconds > 0
 
 

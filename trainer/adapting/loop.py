@@ -18,6 +18,7 @@ from trainer.adapting.feed import Batch, Fresh, Kept, order, still
 from trainer.adapting.plan import Plan
 from trainer.adapting.pool import Pool
 from trainer.adapting.pupil import Pupil
+from trainer.checkpoints import load_state
 from trainer.errors import WrongCheckpoint
 from trainer.losses import answer_loss
 from trainer.tasks.spec import TaskSpec
@@ -194,12 +195,8 @@ class Adaptation:
         path = self.folder / CHECKPOINT
         if not path.is_file():
             return
-        try:
-            state = torch.load(path, weights_only=True)
-            same = state["digest"] == self.plan.digest()
-        except (OSError, KeyError, TypeError, RuntimeError) as fault:
-            raise WrongCheckpoint(f"{path} is no checkpoint of an adaptation: {fault}") from fault
-        if not same:
+        state = load_state(path, "an adaptation")
+        if state.get("digest") != self.plan.digest():
             raise WrongCheckpoint(f"{path} was made by another plan: name another --out, or remove it")
         self.pupil.take(state["learned"])
         self.best = (float(state["best"]["loss"]), state["best"]["learned"])

@@ -25,7 +25,7 @@ from trainer.joint.network import JointNetwork
 from trainer.joint.pictures import SAME_PICTURES, Picture, gather
 from trainer.joint.recipe import JointRecipe, recipe_of
 from trainer.joint.tasks import OUTLINES, joint_spec
-from trainer.joint.training import read_state
+from trainer.joint.training import read_state, stages_of
 from trainer.lineage import Stage
 from trainer.tasks.sets import SETS
 from trainer.tasks.spec import TaskSpec
@@ -64,15 +64,12 @@ def read_learned(checkpoint: Path, data: Path, command: str) -> Learned:
         network.load_state_dict(state["averaged"])
     except RuntimeError as fault:
         raise WrongCheckpoint(f"{checkpoint} holds other weights than its recipe has: {fault}") from fault
-    last = Stage(
-        name=checkpoint.parent.name, digest=state["digest"], epochs=state["next_epoch"], seconds=state["seconds"]
-    )
     return Learned(
         recipe=recipe,
         specs=specs,
         network=network.eval(),
         pictures=tuple(gather(specs, data, recipe)),
-        stages=(*(Stage(**stage) for stage in state["before"]), last),
+        stages=stages_of(state, checkpoint),
         command=command,
     )
 

@@ -6,7 +6,7 @@ import copy
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,12 +19,13 @@ from torch import Tensor, nn
 
 from models.heads.outline import OutlineHead
 from trainer.adapting.bindings import lesson_of
+from trainer.checkpoints import load_state
 from trainer.errors import WrongCheckpoint
 from trainer.joint.batches import Batch, drawn, order
 from trainer.joint.network import JointNetwork
 from trainer.joint.pictures import Picture, scopes
 from trainer.joint.recipe import JointRecipe
-from trainer.lineage import Stage, Start
+from trainer.lineage import Stage, Start, read_start
 from trainer.losses import answer_loss
 from trainer.tasks.spec import TaskSpec
 
@@ -184,14 +185,6 @@ class JointTraining:
             else:
                 old.copy_(new)
 
-    def _stage(self) -> Stage:
-        return Stage(name=self.folder.name, digest=self.recipe.digest(), epochs=self.next_epoch, seconds=self.seconds)
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """What went into the weights, this training last."""
-        return (*self.before, self._stage())
-
     def _save(self) -> None:
         state = {
             "recipe": asdict(self.recipe),
@@ -222,8 +215,31 @@ class JointTraining:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step, self.next_epoch, self.seconds = state["step"], state["next_epoch"], state["seconds"]
-        self.before = tuple(Stage(**stage) for stage in state["before"])
+        self.before = stages_of(state, path)[:-1]
         log.info("joint training taken up again", extra={"action": "resume", "epoch": self.next_epoch})
+
+
+def start_of(paths: Sequence[Path]) -> Start:
+    """What a joint training starts from: the checkpoint of another one, or what `lineage.read_start` takes.
+
+    Raises
+    ------
+    WrongCheckpoint, PackageError
+        As `lineage.read_start`.
+    """
+    if len(paths) != 1 or not paths[0].is_file():
+        return read_start(paths)
+    try:
+        state = read_state(paths[0])
+    except WrongCheckpoint:
+        return read_start(paths)  # of the outlines that `adapt` learns by recipe
+    return Start(weights=state["averaged"], stages=stages_of(state, paths[0]))
+
+
+def stages_of(state: Mapping[str, Any], path: Path) -> tuple[Stage, ...]:
+    """What went into the weights of a checkpoint, its own training last."""
+    last = Stage(name=path.parent.name, digest=state["digest"], epochs=state["next_epoch"], seconds=state["seconds"])
+    return (*(Stage(**stage) for stage in state["before"]), last)
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -234,11 +250,8 @@ def read_state(path: Path) -> dict[str, Any]:
     WrongCheckpoint
         It is not there or is of another shape.
     """
-    try:
-        state = torch.load(path, weights_only=True)
-        missing = {"recipe", "digest", "averaged", "before", "next_epoch", "seconds"} - set(state)
-    except (OSError, TypeError, RuntimeError) as fault:
-        raise WrongCheckpoint(f"{path} is no checkpoint of a joint training: {fault}") from fault
+    state = load_state(path, "a joint training")
+    missing = {"recipe", "digest", "averaged", "before", "next_epoch", "seconds"} - set(state)
     if missing:
         raise WrongCheckpoint(f"{path} is no checkpoint of a joint training: it lacks {', '.join(sorted(missing))}")
-    return dict(state)
+    return state

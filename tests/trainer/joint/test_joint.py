@@ -16,7 +16,7 @@ from trainer.joint.batches import drawn, order
 from trainer.joint.packing import packages, read_learned
 from trainer.joint.pictures import gather, scopes
 from trainer.joint.recipe import JointRecipe, read_joint_recipe
-from trainer.joint.training import CHECKPOINT, JointTraining
+from trainer.joint.training import CHECKPOINT, JointTraining, start_of
 from trainer.tasks import ejection_fraction, thyroid_nodule
 from trainer.tasks.twins import twins
 
@@ -97,6 +97,22 @@ def test_training__stopped_and_taken_up_again__same_weights_as_in_one_go(picture
     assert len(list(again.run())) == 1
     for name, value in whole.averaged.state_dict().items():
         assert torch.equal(value, again.averaged.state_dict()[name]), name
+
+
+def test_start__of_a_joint_checkpoint__its_averaged_weights_and_its_story(pictures, tmp_path):
+    first = trained(pictures, tmp_path / "one")
+    next(first.run())
+    start = start_of([tmp_path / "one" / CHECKPOINT])
+    second = JointTraining(dataclasses.replace(RECIPE, seed=3), list(SPECS.values()), pictures, tmp_path / "two", start)
+    for name, value in first.averaged.state_dict().items():
+        assert torch.equal(value, second.network.state_dict()[name]), name
+    assert [(stage.name, stage.epochs) for stage in second.before] == [("one", 1)]
+
+
+def test_start__of_no_checkpoint__refused(tmp_path):
+    (tmp_path / "torn.pt").write_bytes(b"torn")
+    with pytest.raises(WrongCheckpoint, match=r"torn\.pt"):
+        start_of([tmp_path / "torn.pt"])
 
 
 def test_training__checkpoint_of_another_recipe__refused(pictures, tmp_path):
