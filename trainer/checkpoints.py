@@ -1,7 +1,9 @@
-"""Reading what a training left behind, when it may be damaged or something else altogether."""
+"""What a training leaves behind: written whole or not at all, read with suspicion."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -34,3 +36,11 @@ def load_state(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise WrongCheckpoint(f"{path} is no checkpoint of {what}: it holds a {type(state).__name__}")
     return state
+
+
+def save_state(state: Mapping[str, Any], path: Path) -> None:
+    """Put a state in the place of the one before; a kill leaves one of the two. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    torch.save(dict(state), part)
+    os.replace(part, path)

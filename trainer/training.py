@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,8 @@ from models.heads.task import TaskHeads
 from models.normalise import normalised
 from models.packages.weights import DERIVED
 from trainer import parallel
-from trainer.checkpoints import load_state
+from trainer.averaging import average_into
+from trainer.checkpoints import load_state, save_state
 from trainer.data.augment import vary
 from trainer.data.cohort import Sample
 from trainer.data.synthetic import in_sector, nonsense, without_head
@@ -208,7 +208,7 @@ class Trainer:
         self.optimizer.step()
         self.schedule.step()
         self.step += 1
-        self._average()
+        average_into(self.averaged, self.network, self.recipe.ema, self.step)
         return losses
 
     def _task_losses(self, task: str, batch: Batch, image: Tensor, maps: list[Tensor]) -> dict[str, Tensor]:
@@ -243,15 +243,6 @@ class Trainer:
             )
         return losses
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        for old, new in zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if old.dtype.is_floating_point:
-                old.lerp_(new, 1 - keep)
-            else:
-                old.copy_(new)
-
     def _save(self) -> None:
         state = {
             "recipe": asdict(self.recipe),
@@ -264,10 +255,7 @@ class Trainer:
             "next_epoch": self.next_epoch,
             "stages": [asdict(stage) for stage in (*self.before, self._stage())],
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / "checkpoint.part"
-        torch.save(state, part)
-        os.replace(part, self.folder / "checkpoint.pt")
+        save_state(state, self.folder / "checkpoint.pt")
 
     def _stage(self) -> Stage:
         return Stage(name=self.name, digest=self.recipe.digest(), epochs=self.next_epoch, seconds=self.seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +17,7 @@ from trainer.adapting.feed import Batch, Fresh, Kept, order, still
 from trainer.adapting.plan import Plan
 from trainer.adapting.pool import Pool
 from trainer.adapting.pupil import Pupil
-from trainer.checkpoints import load_state
+from trainer.checkpoints import load_state, save_state
 from trainer.errors import WrongCheckpoint
 from trainer.losses import answer_loss
 from trainer.tasks.spec import TaskSpec
@@ -186,10 +185,7 @@ class Adaptation:
             "waited": self.waited,
             "seconds": self.seconds,
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{CHECKPOINT}.part"
-        torch.save(state, part)
-        os.replace(part, self.folder / CHECKPOINT)
+        save_state(state, self.folder / CHECKPOINT)
 
     def _restore(self) -> None:
         path = self.folder / CHECKPOINT

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,8 @@ from torch import Tensor, nn
 
 from models.heads.outline import OutlineHead
 from trainer.adapting.bindings import lesson_of
-from trainer.checkpoints import load_state
+from trainer.averaging import average_into
+from trainer.checkpoints import load_state, save_state
 from trainer.errors import WrongCheckpoint
 from trainer.joint.batches import Batch, drawn, order
 from trainer.joint.network import JointNetwork
@@ -140,7 +140,7 @@ class JointTraining:
         self.optimizer.step()
         self.schedule.step()
         self.step += 1
-        self._average()
+        average_into(self.averaged, self.network, self.recipe.ema, self.step)
         return {task: float(loss.detach()) for task, loss in losses.items()}
 
     def _task_loss(self, task: str, batch: Batch, maps: Sequence[Tensor]) -> Tensor:
@@ -176,15 +176,6 @@ class JointTraining:
                 total = total + answer_loss(logits, inside[asked], smoothing=0.01, positive_weight=POSITIVE_WEIGHT)
         return total
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        for old, new in zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if old.dtype.is_floating_point:
-                old.lerp_(new, 1 - keep)
-            else:
-                old.copy_(new)
-
     def _save(self) -> None:
         state = {
             "recipe": asdict(self.recipe),
@@ -198,10 +189,7 @@ class JointTraining:
             "seconds": self.seconds,
             "before": [asdict(stage) for stage in self.before],
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{CHECKPOINT}.part"
-        torch.save(state, part)
-        os.replace(part, self.folder / CHECKPOINT)
+        save_state(state, self.folder / CHECKPOINT)
 
     def _restore(self) -> None:
         path = self.folder / CHECKPOINT
