@@ -11,25 +11,21 @@ are learned on both sides; the share of all that is learned is told too.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
-import torch
 from rich.console import Console
 
 from benchmarks.arms import Arm, Place, Run, largest_rank, spec_at
+from benchmarks.asking import begun, experiment
 from benchmarks.differences import Difference, of_task, over_tasks
 from benchmarks.pretraining import report
 from benchmarks.series import carried_out
 from models.packages import PackageError
 from models.packages.encoders import load_encoder
-from trainer.adapting.memory import keep_freed
 from trainer.errors import TrainerError
 
 TASKS = ("heart-chambers", "nerve-vessel")
@@ -70,23 +66,9 @@ def shares(runs: Sequence[Run]) -> tuple[float, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Learn, measure, print and write the differences; 1 when a bar is missed, 130 when stopped."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("ECHOCARE_DATA"), help="folder of the data sets")
-    parser.add_argument("--encoder", type=Path, required=True, help="encoder package to start from")
-    parser.add_argument("--out", type=Path, default=Path("runs/lora"), help="folder of results")
-    parser.add_argument("--tasks", nargs="+", default=TASKS, help="names of tasks")
-    parser.add_argument("--rank", type=int, default=None, help=f"without: the largest power of two within {MOST:.0%}")
-    parser.add_argument("--size", type=int, default=128, help="edge of the pictures, px")
-    parser.add_argument("--steps", type=int, default=250, help="of each run, about")
-    parser.add_argument("--batch", type=int, default=8, help="pictures of a step")
-    parser.add_argument("--seeds", type=int, default=1, help="repetitions")
-    parser.add_argument("--threads", type=int, default=1, help="of the processor")
-    given = parser.parse_args(arguments)
-    if given.data is None:
-        parser.error("--data must name the folder of the data sets")
-    torch.set_num_threads(given.threads)
-    cv2.setNumThreads(given.threads)
-    keep_freed()
+    parser = experiment(__doc__, Path("runs/lora"), TASKS, seeds=1)
+    parser.add_argument("--rank", type=int, default=None, help=f"without: the largest power of two within {MOST:.0%}%")
+    given = begun(parser, arguments)
     console = Console(stderr=True, width=120)
     try:
         place = Place(data=given.data, out=given.out, encoder=load_encoder(given.encoder))

@@ -12,25 +12,21 @@ test picture, OUT/pretraining.json the differences. 1 when the bar is missed: be
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.arms import Arm, Place, spec_at
+from benchmarks.asking import begun, experiment
 from benchmarks.differences import Difference, of_task, over_tasks
 from benchmarks.series import carried_out
 from models.packages import PackageError
 from models.packages.encoders import load_encoder
-from trainer.adapting.memory import keep_freed
 from trainer.errors import TrainerError
 
 TASKS = ("heart-chambers", "thyroid-nodule", "nerve-vessel", "liver-mass", "lung", "view")
@@ -76,23 +72,9 @@ def report(found: Sequence[Difference], console: Console, theirs: str, ours: str
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Learn, measure, print and write the differences; 1 when the bar is missed, 130 when stopped."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("ECHOCARE_DATA"), help="folder of the data sets")
-    parser.add_argument("--encoder", type=Path, required=True, help="encoder package that was pretrained")
-    parser.add_argument("--out", type=Path, default=Path("runs/pretraining"), help="folder of results")
-    parser.add_argument("--tasks", nargs="+", default=TASKS, help="names of tasks")
+    parser = experiment(__doc__, Path("runs/pretraining"), TASKS, seeds=2)
     parser.add_argument("--share", type=float, default=SHARE, help="of the training patients")
-    parser.add_argument("--size", type=int, default=128, help="edge of the pictures, px")
-    parser.add_argument("--steps", type=int, default=250, help="of each run, about")
-    parser.add_argument("--batch", type=int, default=8, help="pictures of a step")
-    parser.add_argument("--seeds", type=int, default=2, help="draws of training patients")
-    parser.add_argument("--threads", type=int, default=1, help="of the processor")
-    given = parser.parse_args(arguments)
-    if given.data is None:
-        parser.error("--data must name the folder of the data sets")
-    torch.set_num_threads(given.threads)
-    cv2.setNumThreads(given.threads)
-    keep_freed()
+    given = begun(parser, arguments)
     console = Console(stderr=True, width=120)
     arms = arms_of(given.tasks, given.seeds, given.share, size=given.size, steps=given.steps, batch=given.batch)
     try:

@@ -183,3 +183,11 @@ def test_evenly__more_than_there_are__takes_all_and_fewer_from_end_to_end():
     listed = list("abcdefg")
     assert evenly(listed, 20) == listed
     assert evenly(listed, 3) == ["a", "d", "g"]
+
+
+@pytest.mark.parametrize("experiment", [pretraining, lora])
+def test_experiment__asked_how_it_is_used__tells_every_option(experiment, capsys):
+    with pytest.raises(SystemExit) as end:
+        experiment.main(["--help"])
+    assert end.value.code == 0
+    assert "--encoder" in capsys.readouterr().out
