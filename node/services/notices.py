@@ -7,17 +7,16 @@ DICOM PS3.4 R.3.
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from integration.dimse import read_availability
-from node.archive import is_uid
 from node.db import Signal, write
 from node.db.tables import announcement
 from node.services.errors import Refused
-from node.services.requests import DUPLICATE_INSTANCE, INVALID_INSTANCE, Fulfilled, ServiceRequest
+from node.services.naming import uid_of_new
+from node.services.requests import DUPLICATE_INSTANCE, Fulfilled, ServiceRequest
 from node.studies import Announcement, announce
 
 
@@ -31,9 +30,7 @@ def notice_availability(engine: sa.Engine, request: ServiceRequest, now: datetim
     InvalidRequest
         The attribute list cannot be used.
     """
-    uid = request.sop_instance_uid or f"2.25.{uuid.uuid4().int}"
-    if not is_uid(uid):
-        raise Refused("Affected SOP Instance UID is no UID", status=INVALID_INSTANCE)
+    uid = uid_of_new(request)
     said = read_availability(request.data_set, request.transfer_syntax_uid)
     with write(engine) as connection:
         known = sa.select(announcement.c.id).where(

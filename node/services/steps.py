@@ -7,23 +7,21 @@ DICOM PS3.4 F.7.2.1 (N-CREATE), F.7.2.2 (N-SET, statuses).
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
 
 from integration.dimse import StepStatus, read_new_step, read_step_change
-from node.archive import is_uid
 from node.db import Signal, StepState, write
 from node.db.dialect import lock_row
 from node.db.events import Event, record
 from node.db.tables import performed_step
 from node.listener.options import ServiceOptions
 from node.services.errors import Refused
+from node.services.naming import uid_of_new
 from node.services.requests import (
     DUPLICATE_INSTANCE,
-    INVALID_INSTANCE,
     NO_SUCH_INSTANCE,
     PROCESSING_FAILURE,
     Fulfilled,
@@ -45,9 +43,7 @@ def create_step(engine: sa.Engine, request: ServiceRequest, options: ServiceOpti
     InvalidRequest
         The attribute list cannot be used.
     """
-    uid = request.sop_instance_uid or f"2.25.{uuid.uuid4().int}"
-    if not is_uid(uid):
-        raise Refused("Affected SOP Instance UID is no UID", status=INVALID_INSTANCE)
+    uid = uid_of_new(request)
     step = read_new_step(request.data_set, request.transfer_syntax_uid)
     # Where procedures are grouped the images carry one of the studies; the first is heeded for the quiet timer.
     study_uid = step.study_uids[0]
