@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 PROGRAM = """
 import resource
 import numpy as np
@@ -27,7 +25,6 @@ print(handed_back, faults())
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone is told to")
 def test_keep_freed__maps_of_steps_made_and_freed__ask_the_system_for_no_more_pages():
     ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     handed_back, kept = map(int, ended.stdout.split())
