@@ -62,12 +62,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_start(paths: Sequence[Path]) -> Start:
-    """What a training starts from: one checkpoint, or packages that share an encoder.
+    """What a training starts from: one checkpoint, or packages, of which the first gives the encoder.
+
+    Heads of packages on other encoders of the same architecture are taken along: where these descend from one another,
+    a head finds its way back sooner than a fresh one finds its own.
 
     Raises
     ------
     WrongCheckpoint
-        Several things are named that do not go together, or one cannot be read.
+        A package's encoder has another architecture or an adapter, or something cannot be read.
     PackageError
         A package is not whole.
     """
@@ -75,8 +78,8 @@ def read_start(paths: Sequence[Path]) -> Start:
         return read_checkpoint(paths[0])
     stages = []
     packages = [load_package(path) for path in paths]
-    if len({package.identity.encoder_digest for package in packages}) != 1:
-        raise WrongCheckpoint(f"{', '.join(str(path) for path in paths)} have different encoders: name one, or kin")
+    if len({package.encoder.name for package in packages}) != 1:
+        raise WrongCheckpoint(f"{', '.join(str(path) for path in paths)} have encoders of different architectures")
     adapted = [str(package.path) for package in packages if package.card.adapter is not None]
     if adapted:
         raise WrongCheckpoint(f"{', '.join(adapted)} changes its encoder by an adapter: start from packages without")

@@ -53,13 +53,12 @@ class WindowAttention(nn.Module):
         query, key, value = self.qkv(x).view(windows, pixels, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
         index = self.relative_position_index[:pixels, :pixels].reshape(-1)
         bias = self.relative_position_bias_table[index].view(pixels, pixels, self.heads).permute(2, 0, 1)
-        if mask is not None:
-            kinds = mask.shape[0]
-            allowed = (bias[None, None] + mask[None, :, None]).expand(windows // kinds, -1, -1, -1, -1)
-            bias = allowed.reshape(windows, self.heads, pixels, pixels)
+        bias = bias[None] if mask is None else bias[None] + mask[:, None]  # (1 or windows of one image, heads, …)
+        if x.device.type == "cpu" and torch.is_grad_enabled():
+            mixed = _attended(query, key, value, bias)
         else:
-            bias = bias[None]
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+            every = bias[None].expand(windows // bias.shape[0], -1, -1, -1, -1).flatten(0, 1)
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=every)
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(windows, pixels, dim))
         return out
 
@@ -274,6 +273,22 @@ def instance_normed(x: Tensor) -> Tensor:
     if x.shape[2] * x.shape[3] == 1:
         return x - x  # one pixel is its own mean; torch refuses to say so
     return F.instance_norm(x, eps=NORM_EPS)
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """Attention written out: torch has no fused one on CPUs whose bias learns, and its spare one is slower than this.
+
+    Parameters
+    ----------
+    query, key, value
+        (windows, heads, pixels, channels).
+    bias
+        (windows of one image, heads, pixels, pixels), the same for each image.
+    """
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+    biased = (scores.unflatten(0, (-1, bias.shape[0])) + bias.to(scores.dtype)).flatten(0, 1)
+    mixed: Tensor = biased.softmax(-1).to(value.dtype) @ value
+    return mixed
 
 
 def _init_linear(module: nn.Module) -> None:

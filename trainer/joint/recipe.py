@@ -33,6 +33,7 @@ class JointRecipe:
     phantoms: int = 240  # that are made; in use where a task outlines them
     ema: float = 0.998
     scope_weight: float = 0.3
+    bfloat16: bool = False  # products in bfloat16: on processors that compute with it, 1.6 times as fast
     permissive: bool = False  # whether sets with other than permissive licences are refused
 
     def size(self, epoch: int) -> int:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.heads.head import Answers, Head
 from models.heads.outline import OutlineHead
 from trainer.adapting.bindings import lesson_of
 from trainer.averaging import average_into
@@ -128,7 +129,8 @@ class JointTraining:
         return JointProgress(epoch=epoch, seconds=seconds, losses=means)
 
     def _learn(self, batch: Batch) -> dict[str, float]:
-        maps = self.network.maps(batch.images)
+        with self._fewer_digits():
+            maps = self.network.maps(batch.images)
         tasks = [spec.name for spec in self.specs if any(spec.name in truths for truths in batch.truths)]
         losses = {task: self._task_loss(task, batch, maps) for task in tasks}
         total = self.recipe.scope_weight * self._scope_loss(batch, maps)
@@ -147,18 +149,26 @@ class JointTraining:
         mine = [i for i, truths in enumerate(batch.truths) if task in truths]
         head = self.network.task(task).head
         if not isinstance(head, OutlineHead):
-            answers = head(batch.images[mine], [level[mine] for level in maps])
+            answers = self._answers(head, batch.images, maps, mine)
             return self.lessons[task].loss(answers, [batch.truths[i][task] for i in mine], head)
         # an outline is asked of one foreign picture too, where it should find nothing
         empty = [i for i in range(batch.own, len(batch.pictures)) if self._is_foreign(batch.pictures[i], task)][:1]
         chosen = mine + empty
-        answers = head(batch.images[chosen], [level[chosen] for level in maps])
+        answers = self._answers(head, batch.images, maps, chosen)
         own = {name: answer[: len(mine)] for name, answer in answers.items()}
         loss = self.lessons[task].loss(own, [batch.truths[i][task] for i in mine], head)
         if empty:
             nothing = answers["mask"][len(mine) :]
             loss = loss + EMPTY_WEIGHT * F.binary_cross_entropy_with_logits(nothing, torch.zeros_like(nothing))
         return loss
+
+    def _answers(self, head: Head, images: Tensor, maps: Sequence[Tensor], chosen: Sequence[int]) -> Answers:
+        with self._fewer_digits():
+            answers: Answers = head(images[chosen], [level[chosen] for level in maps])
+        return {name: answer.float() for name, answer in answers.items()}
+
+    def _fewer_digits(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16)
 
     def _is_foreign(self, picture: Picture, task: str) -> bool:
         return self.scopes[task].of(picture, task) == 0.0
@@ -172,7 +182,9 @@ class JointTraining:
             inside = torch.tensor([self.scopes[spec.name].of(picture, spec.name) for picture in batch.pictures])
             asked = torch.isfinite(inside)
             if bool(asked.any()):
-                logits = scope(maps)[asked]
+                with self._fewer_digits():
+                    logits = scope(maps)
+                logits = logits[asked].float()
                 total = total + answer_loss(logits, inside[asked], smoothing=0.01, positive_weight=POSITIVE_WEIGHT)
         return total
 

@@ -1,9 +1,10 @@
-"""Boxes round organs, made from the masks of six sets."""
+"""Boxes round organs, made from the masks of seven sets."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +23,10 @@ CLASSES: tuple[tuple[str, CodeOnCard], ...] = (
     ("common carotid artery", coded.CAROTID),
     ("liver", coded.LIVER),
     ("kidney", coded.KIDNEY),
+    ("peripheral nerve", coded.NERVE),
 )
+SEVERAL = frozenset({"peripheral nerve"})  # classes of which a picture may show more than one
+LEAST_PART = 0.001  # of the picture: smaller crumbs of a mask are no structure
 OPEN = 0.05  # least score until validation pictures choose one
 NAMES = tuple(name for name, _ in CLASSES)
 # of each set: its one class, whose file is a mask of 0 and 255, or values in the mask files and their classes
@@ -32,14 +36,16 @@ OF_SET: dict[str, dict[int, str] | str] = {
     "carotid_cca": "common carotid artery",
     "camus_4ch": {1: "left ventricle", 3: "left atrium"},
     "abdomen": {1: "liver", 4: "kidney"},
+    "aul_liver": {1: "liver", 2: "liver"},  # a mass is part of the liver's box
+    "usgra_seg": {1: "peripheral nerve"},
 }
 
 
 def boxed(folder: Path, name: str, row: Row) -> Boxes | None:
-    """A box round all of a structure; None where nobody drew masks.
+    """A box round all of a structure, or round each nerve; None where nobody drew masks.
 
     In the abdomen not every organ in view was outlined, so of its pictures only the classes with a box are labelled; in
-    the other sets a class of another set is known to be absent.
+    the other sets a class of another set is known to be absent, but for livers and kidneys.
 
     Raises
     ------
@@ -53,14 +59,25 @@ def boxed(folder: Path, name: str, row: Row) -> Boxes | None:
         marked = {classes: binary_map(folder, row).classes == 1}
     else:
         values = label_map(folder, row, tuple(classes)).classes
-        marked = {each: values == number for number, each in enumerate(classes.values(), 1)}
-    there = {each: mask for each, mask in marked.items() if mask.any()}
+        numbers = {each: [n for n, name in enumerate(classes.values(), 1) if name == each] for each in classes.values()}
+        marked = {each: np.isin(values, mine) for each, mine in numbers.items()}
+    found = [(each, part) for each, mask in marked.items() for part in _parts(each, mask)]
+    there = {each for each, _ in found}
     labelled = np.array([each in there or (name != "abdomen" and each not in ("liver", "kidney")) for each in NAMES])
     return Boxes(
-        boxes=np.array([_box(mask) for mask in there.values()], dtype=np.float64).reshape(-1, 4),
-        classes=np.array([NAMES.index(each) for each in there], dtype=np.int64),
+        boxes=np.array([_box(part) for _, part in found], dtype=np.float64).reshape(-1, 4),
+        classes=np.array([NAMES.index(each) for each, _ in found], dtype=np.int64),
         labelled=labelled,
     )
+
+
+def _parts(name: str, mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """The structures of a mask: nerves that lie apart are several, everything else is one."""
+    if name not in SEVERAL:
+        return [mask] if mask.any() else []
+    count, numbers, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    least = LEAST_PART * mask.size
+    return [numbers == n for n in range(1, count) if stats[n, cv2.CC_STAT_AREA] >= least]
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
@@ -82,11 +99,11 @@ SPEC = TaskSpec(
     size=192,
     settings=DetectionSettings(scope=0.5, subject="organs", classes=tuple(_class(*each) for each in CLASSES), level=2),
     data=tuple(OF_SET),
-    kin=("aul_liver", "usgra_seg", "hc18_landmarks"),
+    kin=("hc18_landmarks",),
     headline=("mAP at 0.5",),
     truth=boxed,
     limits=(
-        "boxes are made from masks; one box goes round all parts of a structure",
-        "liver and kidney are known from 26 pictures of one recording",
+        "boxes are made from masks; one box goes round all parts of a structure, but for nerves",
+        "kidneys are known from six pictures of one recording",
     ),
 )
