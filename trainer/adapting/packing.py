@@ -26,6 +26,7 @@ from trainer.adapting.measuring import ask, cases_of, results_of
 from trainer.adapting.pool import OUTSIDERS, few, outsiders, pictures_of
 from trainer.cards import SPLIT, draft
 from trainer.evaluate import Result, look
+from trainer.tasks.bars import trial_of
 from trainer.tasks.spec import TaskSpec
 from trainer.tasks.truths import Truth
 
@@ -113,7 +114,8 @@ def describe(spec: TaskSpec, data: Path, folder: Path, foreign_sets: Sequence[st
         cases = cases_of(engine, spec.name, spec.examples(data, "test"))
         silence = silences(engine, spec, data, foreign_sets)
     results = results_of(cases, package.card.settings, data_words(spec, "test"))
-    changed = {"figures": tuple(map(figure, results)), "silence": tuple(silence)}
+    figures = tuple(map(figure, results))
+    changed = {"figures": figures, "silence": tuple(silence), "trial": trial_of(spec.bars, figures)}
     _rewrite(package.card.model_copy(update=changed), folder)
     return Packed(package=load_package(folder), cases=tuple(cases), results=tuple(results))
 

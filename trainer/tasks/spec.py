@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.packages.settings import Settings
 from trainer.data.cohort import read_gray, rows
 from trainer.errors import MissingData
+from trainer.tasks.bars import Bar
 from trainer.tasks.truths import Truth
 from trainer.tasks.twins import LEAKING, twins
 
@@ -72,6 +73,7 @@ class TaskSpec:
     data: tuple[str, ...]  # folders of its data sets, keys of `sets.SETS`
     kin: tuple[str, ...] = ()  # other sets that may show the same things, so that they are no outsiders
     headline: tuple[str, ...]  # the figures that stand for the task where there is room for few
+    bars: tuple[Bar, ...] = ()  # what test pictures have to show, or its packages are trials
     # The folder of a set, its name and a row of its index to the truth; None: the row is not for this task.
     truth: Callable[[Path, str, Row], Truth | None]
     # A row that has a truth, and all rows of its split, to the rows whose pictures belong to the same example.
