@@ -20,7 +20,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from models.engine import EngineClosed, EngineError
 from models.engine.shared import RemoteEngine
-from node.archive import ArchiveError
+from node.api.storing import add_storing
+from node.archive import ArchiveError, OutOfSpace
 from node.archive.space import free_bytes
 from node.config import Settings
 from node.db import DatabaseUnavailable, Signal, read, write
@@ -32,7 +33,13 @@ from node.studies import StudyUnknown, signal_complete
 from node.wake import Wake, engine_socket
 
 LOOPBACK_NAMES: Final = ["localhost", "127.0.0.1", "[::1]"]
-STATUS_OF: Final[dict[type[Exception], int]] = {StudyUnknown: 404, DatabaseUnavailable: 503, EngineClosed: 503}
+STATUS_OF: Final[dict[type[Exception], int]] = {
+    StudyUnknown: 404,
+    DatabaseUnavailable: 503,
+    EngineClosed: 503,
+    OutOfSpace: 507,
+    ArchiveError: 503,
+}
 
 
 def make_application(settings: Settings, engine: sa.Engine) -> FastAPI:
@@ -53,6 +60,7 @@ def make_application(settings: Settings, engine: sa.Engine) -> FastAPI:
     _add_health(app, settings, engine)
     _add_studies(app, settings, engine)
     _add_engine(app, settings)
+    add_storing(app, settings)
     return app
 
 

@@ -142,6 +142,13 @@ class Http(Section):
 
     bind: IPvAnyAddress = Field(default=ip_address("127.0.0.1"), description="Address to listen on.")
     port: Port = Field(default=8080, description="TCP port for HTTP; 0 takes a free one.")
+    allow: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="Networks that may store by STOW-RS beside this machine itself."
+    )
+    calling_ae: AeTitle = Field(
+        default="STOW-RS", description="What rules see as `calling_ae` of instances that came by STOW-RS."
+    )
+    most_uploads: int = Field(default=16, ge=1, description="STOW-RS requests at one time; more shall come again.")
 
 
 class Models(Section):

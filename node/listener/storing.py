@@ -55,7 +55,7 @@ def store(archive: Archive, meta: FileMeta, blank: Blank | None, pieces: Iterabl
     Answer
         Success only after the file and its name are on the disk.
     """
-    intake = _Intake(archive, meta, blank)
+    intake = Intake(archive, meta, blank)
     try:
         for piece in pieces:
             intake.take(piece)
@@ -64,8 +64,18 @@ def store(archive: Archive, meta: FileMeta, blank: Blank | None, pieces: Iterabl
         intake.abandon()
 
 
-class _Intake:
-    """One data set on its way: held back until it shows what it is, then written as it comes."""
+class Intake:
+    """One data set on its way: held back until it shows what it is, then written as it comes.
+
+    Parameters
+    ----------
+    archive
+        Where to.
+    meta
+        What is said about the instance before its data set comes.
+    blank
+        A file that was opened ahead, used up by this; None opens one.
+    """
 
     def __init__(self, archive: Archive, meta: FileMeta, blank: Blank | None) -> None:
         self._meta = meta
@@ -80,6 +90,7 @@ class _Intake:
             self._fail(error)
 
     def take(self, piece: memoryview) -> None:
+        """Take bytes; whatever is wrong with them or with the disk is told by `finish`."""
         if self._answer is not None or self._receipt is None:
             return
         try:
@@ -104,6 +115,7 @@ class _Intake:
             self._held.clear()
 
     def finish(self) -> Answer:
+        """Make the instance safe where nothing was wrong; Success only after file and name are on the disk."""
         if self._answer is None and self._receipt is not None:
             try:
                 if not self._is_known:

@@ -1,0 +1,213 @@
+"""STOW-RS: instances by HTTP, acknowledged when they are safe, like those by C-STORE.
+
+References
+----------
+DICOM PS3.18 10.5 (Store transaction), Table I.2-2 (Failure Reason).
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from ipaddress import ip_address
+from typing import Any, Final
+
+import anyio
+from anyio import to_thread
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from pydicom import dcmread
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from integration.dicomweb.storing import ANSWER, PartStart, StoreBody, Stored, StoreRequestError, answer
+from node.archive import Archive, FileMeta, is_uid
+from node.config import Http, Settings
+from node.listener.commands import Answer, Status
+from node.listener.sop_classes import DEFAULT
+from node.listener.storing import Intake
+from node.roles import SCHEDULER
+from node.wake import Wake
+
+HEAD_BYTES: Final = 256 * 2**10  # in which the Study Instance UID has to come where a study is named
+MOST_COMMENT: Final = 1000  # characters of what is said of failures in the header `Warning`
+
+
+def add_storing(app: FastAPI, settings: Settings) -> None:
+    """Add both resources of the Store transaction."""
+    uploads = anyio.Semaphore(settings.http.most_uploads)
+
+    @app.post("/dicom-web/studies")
+    async def store(request: Request) -> Response:
+        """Take instances of any study."""
+        return await _store(request, settings, uploads, None)
+
+    @app.post("/dicom-web/studies/{study}")
+    async def store_in(request: Request, study: str) -> Response:
+        """Take instances of one study; others are refused one by one."""
+        return await _store(request, settings, uploads, study)
+
+
+async def _store(request: Request, settings: Settings, uploads: anyio.Semaphore, study: str | None) -> Response:
+    _check_caller(request, settings.http)
+    if "application/dicom+xml" in request.headers.get("accept", "") and ANSWER not in request.headers["accept"]:
+        raise HTTPException(406, f"answers are {ANSWER}")
+    try:
+        uploads.acquire_nowait()
+    except anyio.WouldBlock:
+        raise HTTPException(503, "too many uploads at one time: try again", {"Retry-After": "5"}) from None
+    try:
+        taken = await _take(request, settings, study)
+    finally:
+        uploads.release()
+    status, body = answer(taken.outcomes)
+    headers = {"Warning": f'299 echocare-node "{"; ".join(taken.faults)[:MOST_COMMENT]}"'} if taken.faults else None
+    return JSONResponse(body, status, headers, ANSWER)
+
+
+def _check_caller(request: Request, http: Http) -> None:
+    """Nobody but the machine itself and those that `http.allow` names.
+
+    Raises
+    ------
+    HTTPException
+        403.
+    """
+    where = ip_address(request.client.host.partition("%")[0]) if request.client else None
+    known = where is not None and (where.is_loopback or any(where in net for net in http.allow))
+    if not known:
+        raise HTTPException(403, "this address may not store: an administrator adds it to `http.allow`")
+
+
+async def _take(request: Request, settings: Settings, study: str | None) -> _Taken:
+    taken = _Taken(settings, study)
+    try:
+        body = StoreBody(request.headers.get("content-type", ""), taken)
+        chunks = request.stream()
+        while True:
+            with anyio.fail_after(settings.listener.idle_timeout_s):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                break
+            await to_thread.run_sync(body.feed, chunk)
+        body.finish()
+    except StoreRequestError as fault:
+        raise HTTPException(fault.status, str(fault)) from fault
+    except (TimeoutError, ClientDisconnect) as fault:
+        raise HTTPException(408, "the body did not come to its end: send it again") from fault
+    finally:
+        taken.close()
+    return taken
+
+
+class _Taken:
+    """The instances of one body on their way into the archive.
+
+    Raises
+    ------
+    ArchiveError
+        The archive's folders cannot be made.
+    """
+
+    def __init__(self, settings: Settings, study: str | None) -> None:
+        self.outcomes: list[Stored] = []
+        self.faults: list[str] = []  # in words, without identifiers
+        self._study = study
+        self._called, self._calling = settings.node.ae_title, settings.http.calling_ae
+        classes = settings.listener.storage_sop_classes
+        self._classes = DEFAULT if classes is None else frozenset(classes)
+        self._data_dir = settings.data_dir
+        self._archive = Archive(settings.archive_dir, settings.node.min_free_bytes)
+        self._start: PartStart | None = None
+        self._intake: Intake | None = None
+        self._head = bytearray()
+        self._refusal: Answer | None = None
+
+    def begin(self, start: PartStart) -> None:
+        """An instance comes."""
+        self._start, self._refusal, self._head = start, _refusal(start, self._classes), bytearray()
+        self._intake = None
+        if self._refusal is None:
+            meta = FileMeta(
+                sop_class_uid=start.sop_class_uid,
+                sop_instance_uid=start.sop_instance_uid,
+                transfer_syntax_uid=start.transfer_syntax_uid,
+                calling_ae=self._calling,
+                called_ae=self._called,
+            )
+            self._intake = Intake(self._archive, meta, None)
+
+    def take(self, piece: memoryview) -> None:
+        """Bytes of its data set."""
+        if self._intake is not None:
+            self._intake.take(piece)
+            if self._study is not None and len(self._head) < HEAD_BYTES:
+                self._head += piece[: HEAD_BYTES - len(self._head)]
+
+    def end(self) -> None:
+        """It was whole: make it safe."""
+        start, intake = self._start, self._intake
+        if start is None:
+            return
+        said = self._refusal or self._other_study(start)
+        if said is None and intake is not None:
+            said = intake.finish()
+        self._abandon()
+        if said is not None and said.status is not Status.SUCCESS:
+            self.faults.append(said.comment)
+        self.outcomes.append(
+            Stored(
+                sop_class_uid=start.sop_class_uid,
+                sop_instance_uid=start.sop_instance_uid,
+                reason=None if said is None or said.status is Status.SUCCESS else int(said.status),
+            )
+        )
+
+    def refuse(self, words: str) -> None:
+        """A part was no DICOM file."""
+        self.faults.append(words)
+        self.outcomes.append(Stored(sop_class_uid="", sop_instance_uid="", reason=int(Status.CANNOT_UNDERSTAND)))
+
+    def close(self) -> None:
+        """Drop what was not whole, and wake the scheduler where something was stored."""
+        self._abandon()
+        self._archive.close()
+        if any(each.reason is None for each in self.outcomes):
+            with Wake(self._data_dir) as wake:
+                wake.ring(SCHEDULER)
+
+    def _abandon(self) -> None:
+        if self._intake is not None:
+            self._intake.abandon()
+        self._start, self._intake = None, None
+
+    def _other_study(self, start: PartStart) -> Answer | None:
+        if self._study is None:
+            return None
+        if _study_of(bytes(self._head), start) == self._study:
+            return None
+        return Answer(status=Status.MISMATCH, comment="data set is of another study than the address")
+
+
+def _refusal(start: PartStart, classes: frozenset[str]) -> Answer | None:
+    if start.sop_class_uid not in classes:
+        return Answer(status=Status.SOP_CLASS_NOT_SUPPORTED, comment="SOP class is not taken here")
+    if not is_uid(start.sop_instance_uid):
+        return Answer(status=Status.INVALID_INSTANCE, comment="SOP Instance UID is no UID")
+    return None
+
+
+def _study_of(head: bytes, start: PartStart) -> str:
+    """Study Instance UID in the first bytes of a data set; empty where it is not there or they cannot be read."""
+    meta = FileMeta(
+        sop_class_uid=start.sop_class_uid,
+        sop_instance_uid=start.sop_instance_uid,
+        transfer_syntax_uid=start.transfer_syntax_uid,
+        calling_ae="",
+        called_ae="",
+    )
+    words: Any = ["StudyInstanceUID"]
+    try:
+        found = dcmread(BytesIO(meta.encode() + head), stop_before_pixels=True, specific_tags=words)
+        return str(found.get("StudyInstanceUID", ""))
+    except Exception:  # noqa: BLE001 - pydicom raises errors of many kinds; the answer is the same: of no known study
+        return ""
