@@ -26,8 +26,6 @@ from trainer.tasks.truths import Outlined
 
 MARKING = (OutlineSettings, SegmentationSettings, DetectionSettings)
 OF_A_SET = 15  # pictures of each other set, evenly over its index
-# rows that somebody found normal, in a set that no task learns from, so that all its splits may be asked
-NORMAL = {"breast-lesion": ("busi", "label", "normal")}
 MARGIN = 0.05  # of the picture's longer edge: so far from an outline begins what is free of it
 LEAST_EDGE = 96  # px, of a crop
 LONGEST = 3.0  # long over short edge of a crop
@@ -110,12 +108,17 @@ def free_part(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np
 
 
 def _normal(spec: TaskSpec, data: Path) -> list[Negative]:
-    if spec.name not in NORMAL:
+    """What somebody found normal in sets of other sites; no task learns from these, so all splits may be asked."""
+    if spec.normal is None:
         return []
-    name, column, value = NORMAL[spec.name]
-    listed = [row for split in ("train", "val", "test") for row in _rows(data / name, split) if row[column] == value]
-    words = f"{name}, {value}; never learned from, so all splits"
-    return [_negative(data, name, row, words) for row in listed]
+    column, value = spec.normal
+    return [
+        _negative(data, name, row, f"{name}, {value}; never learned from, so all splits")
+        for name in spec.unseen
+        for split in ("train", "val", "test")
+        for row in _rows(data / name, split)
+        if row[column] == value
+    ]
 
 
 def _of_other_sets(spec: TaskSpec, data: Path, split: str) -> list[Negative]:

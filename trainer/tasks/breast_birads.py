@@ -49,6 +49,7 @@ SPEC = TaskSpec(
         decision="expected",  # a category in the middle is never far off; the likeliest may be at the wrong end
     ),
     data=("bus_bra",),
+    kin=("busi",),
     headline=("within one grade, of those answered", "accuracy", "quadratic-weighted kappa"),
     truth=category,
     variation=Variation(turn_deg=15.0, drawn=0.5),

@@ -26,6 +26,7 @@ SPEC = DamagedSpec(
         gates=OPEN,
     ),
     data=SETS_SHOWN,
+    kin=("busi",),
     headline=("PSNR after, all damage", "PSNR before, all damage", "made worse, of those shown"),
     truth=as_it_is,
     variation=Variation(turn_deg=10.0, drawn=0.15),

@@ -37,6 +37,7 @@ SPEC = DamagedSpec(
         aspects=tuple(_aspect(kind) for kind in KINDS),
     ),
     data=SETS_SHOWN,
+    kin=("busi",),
     headline=("rank correlation of the score", "quality grade, within one", "quality grade, exact"),
     truth=as_it_is,
     variation=Variation(turn_deg=10.0, drawn=0.3),

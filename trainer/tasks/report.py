@@ -211,7 +211,7 @@ SPEC = TaskSpec(
         questions=tuple(each.question() for each in ASKED),
     ),
     data=("thyroid", "bus_bra", "lung_pocus"),
-    kin=("carotid_cca", "usgra_seg"),
+    kin=("carotid_cca", "usgra_seg", "busi"),
     headline=("text agrees with every known finding", "statements right, of those made", "statements withheld"),
     truth=findings,
     variation=Variation(turn_deg=10.0, drawn=0.4),

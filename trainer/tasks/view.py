@@ -75,6 +75,7 @@ SPEC = TaskSpec(
     size=192,
     settings=ViewSettings(scope=0.5, regions=REGIONS),
     data=(*ORGAN_OF_SET, "abdomen"),
+    kin=("busi",),
     headline=("organ accuracy", "region accuracy"),
     truth=seen,
     variation=Variation(turn_deg=12.0, drawn=0.5),

@@ -125,7 +125,7 @@ def test_packages__of_a_training__whole_and_on_one_encoder(pictures, data, tmp_p
     losses = [done.losses for done in trained(pictures, tmp_path / "state", epochs=6).run()]
     assert set(losses[0]) == set(SPECS)
     assert losses[-1]["one"] < losses[0]["one"]
-    monkeypatch.setattr(packing, "joint_spec", SPECS.__getitem__)
+    monkeypatch.setattr(packing, "spec_of", SPECS.__getitem__)
     learned = read_learned(tmp_path / "state" / CHECKPOINT, data, "echocare-train joint")
     cards = list(packages(learned, data, tmp_path / "packages"))
     assert [card.task for card in cards] == list(SPECS)
