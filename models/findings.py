@@ -148,6 +148,7 @@ class TaskIdentity:
     digest: str  # "sha256:…" over card and weights
     encoder_digest: str  # "sha256:…" of the encoder's weights
     manufacturer: str = "echocare-node"
+    trial: str = ""  # why it is a trial, whose results nobody should rely on; empty: it is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

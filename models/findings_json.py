@@ -25,12 +25,15 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 def finding_to_json(finding: Finding) -> dict[str, Json]:
     """One finding as a table of JSON values; keys that do not apply are left out.
 
+    Findings of one thing in the picture share its `group`, such as a mask and its diameters.
+
     Coordinates are source pixels, `frame` counts from 1, `mask_rle` is row-major run lengths that start with zeros.
     The pixels of a processed picture are not in it, only their size: `predict -o` writes them.
     """
     out: dict[str, Json] = {
         "kind": re.sub(r"(?<!^)(?=[A-Z])", "_", type(finding).__name__).lower(),
         "name": finding.name,
+        "group": finding.group,
     }
     if finding.code is not None:
         out["code"] = _code(finding.code)

@@ -120,7 +120,9 @@ def _packages(settings: Settings) -> str:
     if refusals or not packages:
         raise _Unsound("; ".join(each.reason for each in refusals) or "there is no task package")
     return ", ".join(
-        f"{each.identity.task} {each.identity.version}" + (f" ({each.use} data)" if each.limited else "")
+        f"{each.identity.task} {each.identity.version}"
+        + (f" ({each.use} data)" if each.limited else "")
+        + (" (a trial)" if each.identity.trial else "")
         for each in packages
     )
 

@@ -40,6 +40,8 @@ def tell_packages(packages: Iterable[TaskPackage]) -> None:
         identity = package.identity
         about = {"task": identity.task, "package": identity.digest[:19]}
         _log.info("Task package", extra=log_context(**about, reason=f"{package.use} data"))
+        if identity.trial:
+            _log.warning("A trial: nobody should rely on it", extra=log_context(**about, reason=identity.trial))
         limited = package.limited
         if limited:
             words = "; ".join(f"{each.name} ({each.use}: {each.licence})" for each in limited)

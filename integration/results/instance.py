@@ -109,7 +109,9 @@ def new_instance(request: ResultRequest, role: str, sop_class_uid: str, *, modal
 
 def series_description(request: ResultRequest, says: str) -> str:
     """ "fetal-head: segmentation, not for diagnosis", cut in its middle where it is too long."""
-    ending = f", {_NOT_FOR_DIAGNOSIS}" if request.options.research_use else ""
+    ending = (", a trial" if request.task.trial else "") + (
+        f", {_NOT_FOR_DIAGNOSIS}" if request.options.research_use else ""
+    )
     return f"{request.task.task}: {says}"[: MAX_LO - len(ending)] + ending
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from models.findings import Box, Category, Finding, Narrative, NoFinding, Quantity
 
 RESEARCH_MARK: Final = "research use only, not for diagnosis"
+TRIAL_MARK: Final = "a trial: nobody should rely on it"
 _DECIMALS = {"mm": 1, "mm2": 1, "%": 1, "px": 1, "px2": 0}
 _SHOWN_UNITS = {"mm2": "mm²", "px": "pixels", "px2": "pixels", "1": ""}
 

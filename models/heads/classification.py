@@ -60,7 +60,7 @@ class LesionHead(nn.Module):
 
     def forward(self, maps: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Logits (batch, classes); the parameters are those of `features`."""
-        out: Tensor = self.layers(self.features(maps, mask))
+        out: Tensor = self.layers(self.features(maps, mask).to(maps[4].dtype))
         return out
 
 

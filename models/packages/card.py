@@ -106,6 +106,7 @@ class Card(CardPart):
     version: str
     title: str
     status: str
+    trial: str | None = Field(default=None, min_length=1)  # why nobody should rely on it; None: it is no trial
     intended_use: str
     input: InputScope
     settings: Settings
@@ -119,8 +120,9 @@ class Card(CardPart):
     limits: tuple[str, ...]
 
     def canonical(self) -> bytes:
-        """One byte string for one meaning: JSON with sorted keys."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True).encode()
+        """One byte string for one meaning: JSON with sorted keys; the same as before cards knew of trials."""
+        without = {"trial"} if self.trial is None else None
+        return json.dumps(self.model_dump(mode="json", by_alias=True, exclude=without), sort_keys=True).encode()
 
     def digest(self) -> str:
         """`sha256:…` over the card and, through their digest in it, over the weights."""

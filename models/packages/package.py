@@ -86,7 +86,11 @@ def load_package(path: Path, encoders: Encoders | None = None) -> TaskPackage:
         encoders = find_encoders(folders_in([*bundled_in(BUNDLED, "all"), path.parent]).encoders, card.encoder.digest)
     encoder = encoders.wanted(card.encoder, path)
     identity = TaskIdentity(
-        task=card.task, version=card.version, digest=card.digest(), encoder_digest=card.encoder.digest
+        task=card.task,
+        version=card.version,
+        digest=card.digest(),
+        encoder_digest=card.encoder.digest,
+        trial=card.trial or "",
     )
     return TaskPackage(identity=identity, card=card, path=place, encoder=encoder)
 

@@ -11,6 +11,8 @@ from models.frames import Place
 from models.geometry.outline import LEVEL
 from models.readers.coordinates import as_points, held_in_view, to_frame
 
+ROUNDING = 1e-6  # px: what arithmetic may have added to a corner
+
 
 def mask_in_frame(likely: NDArray[np.float32], place: Place) -> NDArray[np.bool_]:
     """Where a map (S, S) of the square reaches `LEVEL`, in the whole frame: (rows, columns).
@@ -32,8 +34,27 @@ def outline_in_frame(points: NDArray[np.float64], place: Place) -> tuple[Point, 
     return as_points(held_in_view(to_frame(points, place), place))
 
 
-def share_of_view(pixels: float, place: Place) -> float:
-    """The share of the looked-at view that so many pixels of the square are, 0 to 1."""
+def shares_of_view(parts: NDArray[np.integer], count: int, place: Place) -> NDArray[np.float64]:
+    """The shares of the looked-at view that numbered parts of the square take, 0 to 1.
+
+    What a network marks in the margin beside the picture is not part of it.
+
+    Parameters
+    ----------
+    parts
+        (S, S), the number of the part that each pixel of the square belongs to, from 0.
+    count
+        How many numbers there are.
+    """
     left, top, right, bottom = place.view
-    seen = place.box.scale_x * (right - left + 1) * place.box.scale_y * (bottom - top + 1)
-    return pixels / max(1.0, seen)
+    corners = np.array([[-0.5, -0.5], [right - left + 0.5, bottom - top + 0.5]])
+    in_square = corners * [place.box.scale_x, place.box.scale_y] + [place.box.shift_x, place.box.shift_y]
+    (x0, y0), (x1, y1) = np.ceil(in_square - ROUNDING).astype(int).clip(0, parts.shape[0])
+    there = parts[y0:y1, x0:x1]
+    shares: NDArray[np.float64] = np.bincount(there.ravel(), minlength=count) / max(1, there.size)
+    return shares
+
+
+def share_of_view(marked: NDArray[np.bool_], place: Place) -> float:
+    """The share of the looked-at view that is marked in the square (S, S), 0 to 1."""
+    return float(shares_of_view(marked.astype(np.uint8), 2, place)[1])

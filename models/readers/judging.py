@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from models.frames import Place
 from models.geometry import Component, Ellipse, crossings, fit_ellipse, inside, largest_component, overlap
+from models.geometry.outline import LEVEL
 from models.packages.settings import OutlineSettings
+from models.readers.areas import share_of_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,9 +36,7 @@ class Reading:
     @property
     def area_share(self) -> float:
         """The outline's share of the view, 0 to 1."""
-        left, top, right, bottom = self.place.view
-        seen = self.place.box.scale_x * (right - left + 1) * self.place.box.scale_y * (bottom - top + 1)
-        return self.component.area / max(1.0, seen) if self.component is not None else 0.0
+        return 0.0 if self.component is None else share_of_view(self.component.likely >= LEVEL, self.place)
 
 
 def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, settings: OutlineSettings) -> Reading:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.frames import Place
 from models.geometry.outline import LEVEL, largest_component
 from models.packages.settings_pictures import MaskedStructure
-from models.readers.areas import share_of_view
+from models.readers.areas import share_of_view, shares_of_view
 
 CERTAIN_ENOUGH = 1e-6  # below it a ratio of probabilities would be noise
 
@@ -62,10 +62,9 @@ def mark(
     """
     kept = _kept(likely, asked, place)
     inside = kept >= LEVEL
-    pixels = int(np.count_nonzero(inside))
-    if not pixels:
+    if not inside.any():
         return None
-    confidence, share, gates = float(probability[inside].mean()), share_of_view(pixels, place), asked.gates
+    confidence, share, gates = float(probability[inside].mean()), share_of_view(inside, place), asked.gates
     silence, name = None, asked.structure.name
     if not gates.area[0] <= share <= gates.area[1]:
         silence = f"the {name} takes {share:.1%} of the picture, outside {gates.area[0]:.1%} to {gates.area[1]:.1%}"
@@ -77,11 +76,11 @@ def mark(
 def _kept(likely: NDArray[np.float32], asked: MaskedStructure, place: Place) -> NDArray[np.float32]:
     if asked.parts == "largest":
         component = largest_component(likely)
-        if component is None or share_of_view(component.area, place) < asked.least_part:
+        if component is None or share_of_view(component.likely >= LEVEL, place) < asked.least_part:
             return np.zeros_like(likely)
         return component.likely
     marked = (likely >= LEVEL).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(marked, connectivity=4)
-    small = [share_of_view(area, place) < asked.least_part for area in stats[:, cv2.CC_STAT_AREA]]
+    count, labels = cv2.connectedComponents(marked, connectivity=4)
+    small = shares_of_view(np.asarray(labels, dtype=np.int32), count, place) < asked.least_part
     small[0] = False  # the background, which keeps the slopes of edges
-    return np.where(np.array(small)[labels], np.float32(0), likely)
+    return np.where(small[labels], np.float32(0), likely)

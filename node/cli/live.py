@@ -170,6 +170,8 @@ def _packages(task: str, settings: Settings) -> tuple[TaskPackage, Sequence[Task
     if package is None:
         known = ", ".join(each.identity.task for each in packages) or "none"
         raise CommandFailed(f"no task package is called '{task}'; there are: {known}", USAGE)
+    if package.identity.trial:
+        typer.echo(f"{task} is a trial, nobody should rely on it: {package.identity.trial}", err=True)
     return package, [each for each in packages if quality_settings(each) is not None][:1]
 
 

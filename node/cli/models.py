@@ -200,6 +200,8 @@ def _show(found: Inventory) -> None:
     print_table(("encoder", "title", "used by", "data"), rows)
     for package in found.packages:
         _warn(package.identity.task, package.limited)
+        if package.identity.trial:
+            typer.echo(f"{package.identity.task}: a trial, nobody should rely on it: {package.identity.trial}")
     for encoder in found.encoders:
         _warn(_short(encoder), encoder.limited)
     for package in found.replaced:
@@ -239,6 +241,7 @@ def _task_document(package: TaskPackage) -> dict[str, Any]:
         "encoder_digest": identity.encoder_digest,
         "adapter": package.card.adapter.kind if package.card.adapter is not None else None,
         "use": package.use,
+        "trial": identity.trial or None,
         "data": [_data_document(each) for each in package.card.training.data],
         "path": str(package.path),
     }

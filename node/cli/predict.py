@@ -80,6 +80,8 @@ def _engine(task: str, settings: Settings) -> tuple[Engine, TaskIdentity]:
     if identity is None:
         known = ", ".join(each.identity.task for each in packages) or "none"
         raise CommandFailed(f"no task package is called '{task}'; there are: {known}", USAGE)
+    if identity.trial:
+        typer.echo(f"{task} is a trial, nobody should rely on it: {identity.trial}", err=True)
     return engine_of(packages, settings.models), identity
 
 

@@ -155,6 +155,11 @@ class Models(Section):
         description="Which bundled packages are taken: all; permissive, only those trained on permissive data alone;"
         " none.",
     )
+    trials: bool = Field(
+        default=False,
+        description="Whether routes may send results of packages that call themselves trials on their cards, as in a"
+        " study; without, such a task runs in `mode: shadow` alone.",
+    )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     pin: tuple[Name, ...] = Field(default=(), description="Tasks that stay in memory.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(

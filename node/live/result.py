@@ -44,6 +44,7 @@ def result_to_json(result: LiveResult, *, research_use: bool) -> dict[str, Any]:
         "time": result.time.isoformat(timespec="milliseconds"),
         "task": result.identity.task,
         "package_digest": result.identity.digest,
+        "trial": result.identity.trial or None,
         "frame": result.frame,
         "latency_ms": round(result.latency_ms, 1),
         "budget_ms": result.budget_ms,

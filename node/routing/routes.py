@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.findings import TaskIdentity
-from node.config import ConfigError, Fault, Route, Settings
+from node.config import ConfigError, Fault, Mode, Route, Settings
 from node.jobs.identity import route_digest
 from node.jobs.records import Planned
 from node.routing.condition import Condition, ConditionInvalid, parse_condition
@@ -150,12 +150,24 @@ def compile_routes(settings: Settings, packages: Iterable[TaskIdentity]) -> Rout
                 Rule(route=route, condition=condition, package_digest=digest, route_digest=route_digest(route))
             )
     for index, route in enumerate(settings.routes):
+        if route.task in tasks and route.mode is not Mode.SHADOW and not settings.models.trials:
+            faults += _trial_faults(settings, index, tasks[route.task])
         if route.task not in tasks:
             words = f"no task package is called {route.task!r}; there are: {', '.join(sorted(tasks)) or 'none'}"
             faults.append(_fault(settings, index, "task", words))
     if faults:
         raise ConfigError(tuple(sorted(faults, key=lambda fault: fault.key)))
     return Routes(rules=tuple(rules))
+
+
+def _trial_faults(settings: Settings, index: int, identity: TaskIdentity) -> list[Fault]:
+    if not identity.trial:
+        return []
+    words = (
+        f"{identity.task!r} is a trial ({identity.trial}): write `mode: shadow` to keep its results here, or set"
+        " `models.trials: true` to have them sent"
+    )
+    return [_fault(settings, index, "mode", words)]
 
 
 def _fault(settings: Settings, index: int, key: str, words: str) -> Fault:

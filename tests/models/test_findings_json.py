@@ -20,6 +20,7 @@ def test_quantity__geometric__value_unit_points_and_no_absent_key():
     assert finding_to_json(quantity) == {
         "kind": "quantity",
         "name": "biparietal diameter",
+        "group": "fetal head 1",
         "code": {"value": "69536005", "scheme": "SCT", "meaning": "Head"},
         "frame": 2,
         "confidence": 0.75,
@@ -40,9 +41,16 @@ def test_mask__runs__give_the_mask_again():
 def test_category__answer_in_value__probability_in_confidence():
     malignant = Code(value="21594007", scheme="SCT", meaning="Malignant")
     table = finding_to_json(Category(name="impression", group="l", frame=1, value=malignant, probability=0.8))
-    assert table == {"kind": "category", "name": "impression", "frame": 1, "confidence": 0.8, "value": "Malignant"}
+    assert table == {
+        "kind": "category",
+        "name": "impression",
+        "group": "l",
+        "frame": 1,
+        "confidence": 0.8,
+        "value": "Malignant",
+    }
 
 
 def test_no_finding__snake_case_kind__reason():
     table = finding_to_json(NoFinding(name="fetal head", group="fetal head", frame=1, reason="because"))
-    assert table == {"kind": "no_finding", "name": "fetal head", "frame": 1, "reason": "because"}
+    assert table == {"kind": "no_finding", "name": "fetal head", "group": "fetal head", "frame": 1, "reason": "because"}

@@ -325,3 +325,9 @@ def test_card__any_word_changed__another_digest(site):
     before = load_package(task(site)).identity.digest
     rewrite(task(site), title="Another title")
     assert load_package(task(site)).identity.digest != before
+
+
+def test_card__trial__is_part_of_the_identity_and_without_one_the_identity_is_as_before():
+    plain, trial = outline_card(), outline_card(trial="Dice 0.45")
+    assert "trial" not in plain.canonical().decode()
+    assert plain.digest() != trial.digest()

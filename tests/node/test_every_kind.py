@@ -170,3 +170,16 @@ def test_predict__as_text__every_finding_has_a_line_of_sense(
         "segmentation": "right lobe 1 area",
     }
     assert words[kind] in " ".join(lines.split())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_predict__in_bfloat16__speaks_as_in_float32(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, packages: list[TaskPackage], still: Path, kind: str
+) -> None:
+    config = tmp_path_factory.mktemp("half") / "node.yaml"
+    models = {"packages": [str(folder)], "bundled": "none", "device": "cpu", "threads": 1, "precision": "bfloat16"}
+    config.write_text(yaml.safe_dump({"node": {"data_dir": "var"}, "models": models}))
+    answer = CliRunner().invoke(app, ["predict", kind, str(still), "--json", "--config", str(config)])
+    assert answer.exit_code == 0, answer.stdout
+    (one,) = json.loads(answer.stdout)["inputs"]
+    assert SAID[kind] in {finding["kind"] for finding in one["findings"]}

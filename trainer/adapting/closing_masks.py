@@ -90,7 +90,7 @@ def _good_marks(settings: SegmentationSettings, number: int, asked: Asked) -> li
     found = mask_in_frame(marked.likely, place) & (truth.classes != UNLABELLED)
     if dice(found, truth.classes == number + 1) < GOOD_DICE:
         return []
-    return [(marked.confidence, share_of_view(int(np.count_nonzero(marked.likely >= LEVEL)), place))]
+    return [(marked.confidence, share_of_view(marked.likely >= LEVEL, place))]
 
 
 def _good_readings(settings: OutlineSettings, asked: Asked) -> list[Reading]:

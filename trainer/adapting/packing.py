@@ -26,6 +26,7 @@ from trainer.adapting.pool import OUTSIDERS, few, outsiders
 from trainer.adapting.silence import silences
 from trainer.cards import SPLIT, draft
 from trainer.evaluate import Result
+from trainer.tasks.bars import trial_of
 from trainer.tasks.spec import TaskSpec
 from trainer.tasks.truths import Truth
 
@@ -112,7 +113,8 @@ def describe(spec: TaskSpec, data: Path, folder: Path, foreign_sets: Sequence[st
     with Engine([package], device="cpu") as engine:
         cases, results = measured(engine, spec, data, "test", spec.examples(data, "test"))
         silence = silences(engine, spec, data, foreign_sets)
-    changed = {"figures": tuple(map(figure, results)), "silence": tuple(silence)}
+    figures = tuple(map(figure, results))
+    changed = {"figures": figures, "silence": tuple(silence), "trial": trial_of(spec.bars, figures)}
     _rewrite(package.card.model_copy(update=changed), folder)
     return Packed(package=load_package(folder), cases=tuple(cases), results=tuple(results))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.packages.settings_pictures import SegmentationSettings
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ABDOMEN, GALLBLADDER, KIDNEY, LIVER, VESSEL, masked
 from trainer.tasks.labels import label_map
 from trainer.tasks.spec import Row, TaskSpec
@@ -45,6 +46,12 @@ SPEC = TaskSpec(
     data=("abdomen",),
     kin=("aul_liver",),
     headline=("liver Dice, silence counted as 0", "kidney Dice, silence counted as 0"),
+    bars=(
+        Bar(figure="liver Dice, silence counted as 0", least=0.65),
+        Bar(figure="gallbladder Dice, silence counted as 0", least=0.65),
+        Bar(figure="kidney Dice, silence counted as 0", least=0.65),
+        Bar(figure="vessels Dice, silence counted as 0", least=0.65),
+    ),
     truth=annotated,
     limits=(
         "26 annotated training pictures of one recording; annotators did not outline every organ in view",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.packages.settings_pictures import Answer as Grade
 from models.packages.settings_pictures import Concept, OrdinalSettings
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ASSESSMENT, BREAST, private, sct
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Answer
@@ -51,6 +52,7 @@ SPEC = TaskSpec(
     data=("bus_bra",),
     kin=("busi",),
     headline=("within one grade, of those answered", "accuracy", "quadratic-weighted kappa"),
+    bars=(Bar(figure="quadratic-weighted kappa", least=0.4),),
     truth=category,
     variation=Variation(turn_deg=15.0, drawn=0.5),
     limits=(

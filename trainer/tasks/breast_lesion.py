@@ -7,6 +7,7 @@ from pathlib import Path
 from models.packages.parts import CodeOnCard, Structure
 from models.packages.settings import Gates, OutlineSettings, Question
 from trainer.data.cohort import read_gray
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ABNORMAL, BREAST, IMPRESSION, MASS, sct
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Outlined
@@ -61,6 +62,10 @@ SPEC = TaskSpec(
     normal=NORMAL,
     painted=True,  # sonographers put calipers at a lesion's edges
     headline=("breast lesion Dice, silence counted as 0", "AUC of probability of cancer"),
+    bars=(
+        Bar(figure="breast lesion Dice, silence counted as 0", least=0.65),
+        Bar(figure="AUC of probability of cancer", least=0.8),
+    ),
     truth=lesion,
     variation=Variation(turn_deg=15.0, drawn=0.5),
     limits=(

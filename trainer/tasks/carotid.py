@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.packages.settings_pictures import SegmentationSettings
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import CAROTID, masked
 from trainer.tasks.labels import binary_map
 from trainer.tasks.spec import TaskSpec
@@ -23,6 +24,7 @@ SPEC = TaskSpec(
     data=("carotid_cca",),
     kin=("usgra_seg", "thyroid"),
     headline=("common carotid artery Dice, silence counted as 0",),
+    bars=(Bar(figure="common carotid artery Dice, silence counted as 0", least=0.65),),
     truth=lambda folder, name, row: binary_map(folder, row),
     limits=(
         "eleven volunteers of one site and one scanner; patients are guessed from recording times",

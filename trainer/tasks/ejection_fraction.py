@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.packages.settings_regression import RegressionSettings
 from trainer.errors import MissingData
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import EJECTION_FRACTION, HEART
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Number
@@ -67,6 +68,10 @@ SPEC = TaskSpec(
     ),
     data=("camus_4ch",),
     headline=("ejection fraction, mean absolute error", "ejection fraction, bias"),
+    bars=(
+        Bar(figure="ejection fraction, mean absolute error", most=10.0),
+        Bar(figure="ejection fraction, bias", least=-5.0, most=5.0),
+    ),
     truth=fraction,
     beside=systole,
     # the left heart lies on one side of these views: mirrored pictures would teach what no probe shows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.packages.settings_enhancement import EnhancementSettings, HarmGates
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import private
 from trainer.tasks.damaged import SETS_SHOWN, DamagedSpec, as_it_is
 from trainer.tasks.spec import Variation
@@ -28,6 +29,7 @@ SPEC = DamagedSpec(
     data=SETS_SHOWN,
     kin=("busi",),
     headline=("PSNR after, all damage", "PSNR before, all damage", "made worse, of those shown"),
+    bars=(Bar(figure="made worse, of those shown", most=5.0),),
     truth=as_it_is,
     variation=Variation(turn_deg=10.0, drawn=0.15),
     limits=(

@@ -8,6 +8,7 @@ from integration.phantom import fetal_head
 from models.packages.parts import Structure
 from models.packages.settings import Gates, OutlineSettings
 from trainer.data.cohort import read_gray
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ANATOMY, HEAD
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Outlined
@@ -49,6 +50,10 @@ SPEC = TaskSpec(
     kin=("hc18_landmarks",),
     phantoms=fetal_head,
     headline=("fetal head Dice, silence counted as 0", "head circumference, mean absolute error"),
+    bars=(
+        Bar(figure="fetal head Dice, silence counted as 0", least=0.9),
+        Bar(figure="biparietal diameter, mean absolute error", most=2.5),
+    ),
     truth=skull,
     variation=Variation(turn_deg=30.0, drawn=0.2),
     limits=(

@@ -8,6 +8,7 @@ import numpy as np
 
 from models.packages.parts import CodeOnCard, Structure
 from models.packages.settings_landmarks import LandmarksSettings, PointQuantity
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ANATOMY, HEAD
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Points
@@ -53,6 +54,7 @@ SPEC = TaskSpec(
     data=("hc18_landmarks",),
     kin=("hc18",),
     headline=("biparietal diameter, mean absolute error", "mean radial error"),
+    bars=(Bar(figure="biparietal diameter, mean absolute error", most=2.5),),
     truth=ends,
     variation=Variation(turn_deg=30.0, drawn=0.2),
     limits=(

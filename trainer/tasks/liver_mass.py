@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.packages.settings_pictures import SegmentationSettings
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import LIVER, MASS, masked
 from trainer.tasks.labels import label_map
 from trainer.tasks.spec import TaskSpec
@@ -23,6 +24,10 @@ SPEC = TaskSpec(
     data=("aul_liver",),
     kin=("abdomen",),
     headline=("liver mass Dice, silence counted as 0", "liver Dice, silence counted as 0"),
+    bars=(
+        Bar(figure="liver mass Dice, silence counted as 0", least=0.65),
+        Bar(figure="liver Dice, silence counted as 0", least=0.65),
+    ),
     truth=lambda folder, name, row: label_map(folder, row, (1, 2)),
     limits=(
         "130 training pictures; no patient ids are published, so one patient may lie in two splits",

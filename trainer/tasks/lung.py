@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.packages.settings_pictures import Choice, ClassificationSettings, Concept
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import IMPRESSION, LUNG, private
 from trainer.tasks.spec import TaskSpec, Variation
 from trainer.tasks.truths import Answer
@@ -31,6 +32,7 @@ SPEC = TaskSpec(
     ),
     data=("lung_pocus",),
     headline=("accuracy", "AUC, mean of answers"),
+    bars=(Bar(figure="AUC, mean of answers", least=0.75),),
     truth=lambda folder, name, row: Answer(number=NUMBER_OF_LABEL[row["label"]]),
     variation=Variation(turn_deg=10.0, drawn=0.4),
     limits=(

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.packages.parts import CodeOnCard, Structure
 from models.packages.settings_landmarks import LandmarksSettings, PointQuantity
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ANATOMY, LOWER_LIMB, SKELETAL_MUSCLE
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Points
@@ -70,6 +71,11 @@ SPEC = TaskSpec(
     data=("timtrack_muscle",),
     kin=("usgra_seg",),
     headline=("muscle thickness, mean absolute error", "pennation angle, mean absolute error"),
+    # what the observers of the data set differ by among each other
+    bars=(
+        Bar(figure="muscle thickness, mean absolute error", most=5.8),
+        Bar(figure="pennation angle, mean absolute error", most=1.8),
+    ),
     truth=architecture,
     # mirrored, the left border would be the right one; turned far, a border's points leave the picture
     variation=Variation(turn_deg=4.0, mirrored=False, drawn=0.1),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.packages.parts import CodeOnCard, Structure
 from models.packages.settings_detection import DetectedClass, DetectionSettings
 from trainer.tasks import coded
+from trainer.tasks.bars import Bar
 from trainer.tasks.labels import binary_map, label_map
 from trainer.tasks.spec import Row, TaskSpec
 from trainer.tasks.truths import Boxes
@@ -101,6 +102,7 @@ SPEC = TaskSpec(
     data=tuple(OF_SET),
     kin=("hc18_landmarks",),
     headline=("mAP at 0.5",),
+    bars=(Bar(figure="mAP at 0.5", least=0.6),),
     truth=boxed,
     limits=(
         "boxes are made from masks; one box goes round all parts of a structure, but for nerves",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.packages.parts import CodeOnCard
 from models.packages.settings_pictures import Aspect, Concept, QualitySettings
 from trainer.data.degrade import KINDS
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import private
 from trainer.tasks.damaged import SETS_SHOWN, DamagedSpec, as_it_is
 from trainer.tasks.spec import Variation
@@ -39,6 +40,7 @@ SPEC = DamagedSpec(
     data=SETS_SHOWN,
     kin=("busi",),
     headline=("rank correlation of the score", "quality grade, within one", "quality grade, exact"),
+    bars=(Bar(figure="rank correlation of the score", least=0.7),),
     truth=as_it_is,
     variation=Variation(turn_deg=10.0, drawn=0.3),
     limits=(

@@ -12,6 +12,7 @@ import numpy as np
 from models.packages.parts import CodeOnCard
 from models.packages.settings_report import ReportAnswer, ReportQuestion, ReportSettings
 from trainer.tasks import breast_birads, thyroid_tirads
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ASSESSMENT, BREAST, LUNG, THYROID, private, sct
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Findings
@@ -213,6 +214,7 @@ SPEC = TaskSpec(
     data=("thyroid", "bus_bra", "lung_pocus"),
     kin=("carotid_cca", "usgra_seg", "busi"),
     headline=("text agrees with every known finding", "statements right, of those made", "statements withheld"),
+    bars=(Bar(figure="statements right, of those made", least=90.0),),
     truth=findings,
     variation=Variation(turn_deg=10.0, drawn=0.4),
     limits=(

@@ -14,6 +14,7 @@ from integration.phantom import Scene
 from models.packages.settings import Settings
 from trainer.data.cohort import read_gray, rows
 from trainer.errors import MissingData
+from trainer.tasks.bars import Bar
 from trainer.tasks.truths import Truth
 from trainer.tasks.twins import LEAKING, twins
 
@@ -78,6 +79,7 @@ class TaskSpec:
     painted: bool = False  # learned, calibrated and measured with burned-in marks painted over as well
     phantoms: Callable[[int], Scene] | None = None  # by seed: of known size, on which it is measured too
     headline: tuple[str, ...]  # the figures that stand for the task where there is room for few
+    bars: tuple[Bar, ...] = ()  # what test pictures have to show, or its packages are trials
     # The folder of a set, its name and a row of its index to the truth; None: the row is not for this task.
     truth: Callable[[Path, str, Row], Truth | None]
     # A row that has a truth, and all rows of its split, to the rows whose pictures belong to the same example.

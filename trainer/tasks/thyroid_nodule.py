@@ -7,6 +7,7 @@ from pathlib import Path
 from models.packages.parts import Structure
 from models.packages.settings import Gates, OutlineSettings, Question
 from trainer.data.cohort import read_gray
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ABNORMAL, IMPRESSION, NODULE, THYROID, private
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Outlined
@@ -54,6 +55,10 @@ SPEC = TaskSpec(
     data=("thyroid",),
     kin=("carotid_cca", "usgra_seg"),
     headline=("thyroid nodule Dice, silence counted as 0", "AUC of probability of suspicion"),
+    bars=(
+        Bar(figure="thyroid nodule Dice, silence counted as 0", least=0.65),
+        Bar(figure="AUC of probability of suspicion", least=0.75),
+    ),
     truth=outlined,
     variation=Variation(turn_deg=12.0, drawn=0.5),
     limits=(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.packages.settings_pictures import Answer as Grade
 from models.packages.settings_pictures import Concept, OrdinalSettings
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ASSESSMENT, THYROID, private
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Answer
@@ -44,6 +45,7 @@ SPEC = TaskSpec(
     data=("thyroid",),
     kin=("carotid_cca", "usgra_seg"),
     headline=("AUC, TI-RADS 4a or above", "within one grade, of those answered", "quadratic-weighted kappa"),
+    bars=(Bar(figure="quadratic-weighted kappa", least=0.4),),
     truth=category,
     variation=Variation(turn_deg=12.0, drawn=0.5),
     limits=(

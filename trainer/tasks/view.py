@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.packages.settings_pictures import Organ, Region, ViewSettings
 from trainer.tasks import coded
+from trainer.tasks.bars import Bar
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import UNKNOWN, ViewAnswer
 
@@ -77,6 +78,7 @@ SPEC = TaskSpec(
     data=(*ORGAN_OF_SET, "abdomen"),
     kin=("busi",),
     headline=("organ accuracy", "region accuracy"),
+    bars=(Bar(figure="organ accuracy", least=90.0),),
     truth=seen,
     variation=Variation(turn_deg=12.0, drawn=0.5),
     limits=(

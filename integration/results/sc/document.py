@@ -42,7 +42,7 @@ def build_sc(request: ResultRequest) -> Dataset | None:
         overlay_of(request.findings, multi_frame=cine),
         rows=source.rows,
         columns=source.columns,
-        heading=heading_of(task.task, task.version, research_use=request.options.research_use),
+        heading=heading_of(task, research_use=request.options.research_use),
     )
     frames = [_jpeg(painter.paint(number, pixels)) for number, pixels in source.frames()]
     sop_class = MultiFrameTrueColorSecondaryCaptureImageStorage if cine else SecondaryCaptureImageStorage

@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from integration.results.colours import Rgb
 from integration.results.sc.marks import Line, Overlay, Words, outlines
-from integration.results.values import RESEARCH_MARK
+from integration.results.values import RESEARCH_MARK, TRIAL_MARK
+from models.findings import TaskIdentity
 
 _LEAST_WIDTH: Final = 480  # of the picture: a narrow frame is widened with black, so that the legend can be read
 _MOST_LINES: Final = 16
@@ -127,7 +128,9 @@ def _legend(heading: Sequence[Words], words: Sequence[Words], columns: int, *, t
     return np.asarray(image)
 
 
-def heading_of(task: str, version: str, *, research_use: bool) -> tuple[Words, ...]:
-    """The first lines of the legend: who speaks, and the mark."""
-    speaker = Words(text=f"{task} {version}, computed by software")
-    return (Words(text=RESEARCH_MARK, colour=_WARNING), speaker) if research_use else (speaker,)
+def heading_of(task: TaskIdentity, *, research_use: bool) -> tuple[Words, ...]:
+    """The first lines of the legend: the marks, and who speaks."""
+    marks = [RESEARCH_MARK] if research_use else []
+    marks += [TRIAL_MARK] if task.trial else []
+    speaker = Words(text=f"{task.task} {task.version}, computed by software")
+    return (*(Words(text=mark, colour=_WARNING) for mark in marks), speaker)

@@ -44,7 +44,7 @@ def build_enhanced(request: ResultRequest) -> Dataset | None:
     numbers = [picture.frame for picture in pictures]
     gray = all(picture.pixels.ndim == 2 for picture in pictures)
     task, source = request.task, request.source
-    heading = heading_of(task.task, task.version, research_use=request.options.research_use)
+    heading = heading_of(task, research_use=request.options.research_use)
     words = Words(text=f"{pictures[0].name}: processed, not the picture that was acquired")
     painter = Painter(Overlay(legend=(words,)), rows=source.rows, columns=source.columns, heading=heading)
     frames = [_framed(painter, picture, gray=gray) for picture in pictures]

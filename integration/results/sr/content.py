@@ -40,7 +40,7 @@ from integration.results.instance import MAX_LO, serial_number, side_of
 from integration.results.request import ResultRequest
 from integration.results.sr.groups import DrawnGroup, Shape, ToldGroup
 from integration.results.uids import derived_uid
-from integration.results.values import RESEARCH_MARK, finding_texts, percent, shown_value, withheld_text
+from integration.results.values import RESEARCH_MARK, TRIAL_MARK, finding_texts, percent, shown_value, withheld_text
 from models.findings import Code, NoFinding, Point, Quantity
 
 CENTRE_OF_PIXEL = 0.5  # SCOORD counts from the first pixel's corner, findings from its centre (PS3.3 C.18.6.1)
@@ -74,6 +74,7 @@ def add_plain_words(request: ResultRequest, root: Dataset) -> None:
     """Say all findings in sentences before the coded groups: text viewers print codes without their names."""
     several = request.source.number_of_frames > 1
     sentences = [f"{RESEARCH_MARK}."] if request.options.research_use else []
+    sentences += [f"{TRIAL_MARK}: {request.task.trial}."] if request.task.trial else []
     for finding in request.findings:
         where = f" (frame {finding.frame})" if several and not isinstance(finding, NoFinding) else ""
         sentences += [f"{finding.group}: {text.removesuffix('.')}{where}." for text in finding_texts(finding)]

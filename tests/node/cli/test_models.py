@@ -53,6 +53,17 @@ def test_models_list__as_table__tells_encoders_users_and_data(
     assert "free: trained" not in words
 
 
+def test_models_list__trial_on_its_card__says_so_and_why(invoke: Invoke, config: Path, site: SimpleNamespace) -> None:
+    outline_package(site.folder / "tried", site.encoder, outline_card("tried", trial="Dice 0.45"))
+    assert "tried: a trial, nobody should rely on it: Dice 0.45" in invoke("models", "list", "--config", config).stdout
+    found = document(invoke("models", "list", "--json", "--config", config))
+    assert {each["task"]: each["trial"] for each in found["packages"]} == {
+        "closed": None,
+        "free": None,
+        "tried": "Dice 0.45",
+    }
+
+
 def test_models_list__as_json__tells_encoders_users_and_data(
     invoke: Invoke, config: Path, site: SimpleNamespace
 ) -> None:

@@ -19,7 +19,7 @@ from tests.peers import dciodvfy
 
 Invoke = Callable[..., Result]
 KEYS = {
-    "kind", "name", "code", "frame", "confidence", "value", "unit", "points", "box", "mask_rle", "reason",
+    "kind", "name", "group", "code", "frame", "confidence", "value", "unit", "points", "box", "mask_rle", "reason",
 }  # fmt: skip
 
 
