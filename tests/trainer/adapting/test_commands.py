@@ -86,6 +86,7 @@ def test_evaluate__a_bundled_package__tells_its_figures_and_its_groups(tmp_path)
     names = [figure["name"] for figure in json.loads(told.stdout)["figures"]]
     assert "fetal head Dice, said or withheld" in names
     assert "fetal head Dice, silence counted as 0" in names
+    assert "phantom stills, seeds 0 to 1" in {figure["data"] for figure in json.loads(told.stdout)["figures"]}
     assert {group["trait"] for group in json.loads(told.stdout)["subgroups"]} == {"device", "size"}
 
 
