@@ -20,7 +20,7 @@ from trainer.data.cohort import read_gray, rows
 from trainer.errors import MissingData
 from trainer.evaluate import Result, look
 from trainer.tasks.coded import ABNORMAL
-from trainer.tasks.sets import SETS
+from trainer.tasks.sets import SAME_PICTURES, SETS
 from trainer.tasks.spec import Example, TaskSpec
 from trainer.tasks.truths import Outlined
 
@@ -124,7 +124,7 @@ def _normal(spec: TaskSpec, data: Path) -> list[Negative]:
 def _of_other_sets(spec: TaskSpec, data: Path, split: str) -> list[Negative]:
     out = []
     for name in SETS:
-        if name in (*spec.data, *spec.kin) or name == "hc18_landmarks":  # the pictures of hc18 once more
+        if name in (*spec.data, *spec.kin) or name in SAME_PICTURES:
             continue
         listed = _rows(data / name, split)
         chosen = np.unique(np.linspace(0, len(listed) - 1, min(OF_A_SET, len(listed))).round().astype(int))

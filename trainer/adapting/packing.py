@@ -101,18 +101,12 @@ def close(
     _rewrite(package.card.model_copy(update={"settings": settings}), folder)
 
 
-def describe(spec: TaskSpec, data: Path, folder: Path, foreign_sets: Sequence[str] = OUTSIDERS) -> Packed:
-    """Measure a package on the test pictures and write the figures into its card; raises as `pack`.
-
-    Parameters
-    ----------
-    foreign_sets
-        Sets, and kinds of phantoms, whose training pictures taught it what is out of scope.
-    """
+def describe(spec: TaskSpec, data: Path, folder: Path) -> Packed:
+    """Measure a package on the test pictures and write the figures into its card; raises as `pack`."""
     package = load_package(folder)
     with Engine([package], device="cpu") as engine:
         cases, results = measured(engine, spec, data, "test", spec.examples(data, "test"))
-        silence = silences(engine, spec, data, foreign_sets)
+        silence = silences(engine, spec, data)
     figures = tuple(map(figure, results))
     changed = {"figures": figures, "silence": tuple(silence), "trial": trial_of(spec.bars, figures)}
     _rewrite(package.card.model_copy(update=changed), folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from integration.phantom import Scene, breast_mass, fetal_head
 from models.engine import Engine
 from models.findings import NoFinding
-from models.packages.card import SilenceFigure
+from models.packages.card import Card, SilenceFigure
 from models.packages.settings_regression import RegressionSettings
 from models.preprocess import gray
 from trainer.adapting.pool import OUTSIDERS, made, pictures_of
 from trainer.evaluate import look
+from trainer.tasks.sets import SAME_PICTURES, SETS
 from trainer.tasks.spec import TaskSpec
 
 ASKED_OF_A_SET = 30  # pictures that should not be answered
@@ -30,24 +31,20 @@ PHOTOGRAPHS = ("astronaut", "camera", "coffee", "chelsea", "coins", "moon", "pag
 LONGEST = 512  # px, of a photograph
 
 
-def silences(
-    engine: Engine, spec: TaskSpec, data: Path, learned_from: Sequence[str] = OUTSIDERS
-) -> list[SilenceFigure]:
+def silences(engine: Engine, spec: TaskSpec, data: Path) -> list[SilenceFigure]:
     """How often a package answers test pictures of other sets, and pictures made here, that it should not answer.
 
     Parameters
     ----------
     engine
-        With the package of the task.
-    learned_from
-        Sets, and kinds of phantoms, of which it was shown training pictures.
+        With the package of the task; its card tells what it was shown in training.
 
     Raises
     ------
     EngineError, PackageError
         The package does not run.
     """
-    known = (*spec.data, *spec.kin)
+    known, learned_from = (*spec.data, *spec.kin), _learned_from(engine.package(spec.name).card)
     out = []
     for name in dict.fromkeys((*OUTSIDERS, *RESTRICTED)):
         if name not in known:
@@ -60,6 +57,13 @@ def silences(
     out.append(_count(engine, spec, "photographs of scikit-image", _photographs(), "no"))
     out.append(_count(engine, spec, "noise, text, shapes, empty frames", made("test"), "other seeds"))
     return [each for each in out if each.n]
+
+
+def _learned_from(card: Card) -> frozenset[str]:
+    """Sets, and kinds of phantoms, that a card names as what was learned from."""
+    named = {each.name for each in card.training.data}
+    sets = {SAME_PICTURES.get(name, name) for name, words in SETS.items() if words.title in named}
+    return frozenset(sets | {name for name, _ in PHANTOMS.values() if f"{name} of this repository" in named})
 
 
 def _count(

@@ -19,12 +19,12 @@ from trainer.adapting.packing import close, describe
 from trainer.cards import SPLIT, draft, hours, story
 from trainer.errors import WrongCheckpoint
 from trainer.joint.network import JointNetwork
-from trainer.joint.pictures import SAME_PICTURES, Picture, gather
+from trainer.joint.pictures import Picture, gather
 from trainer.joint.recipe import JointRecipe, recipe_of
 from trainer.joint.training import read_state, stages_of
 from trainer.lineage import Stage
 from trainer.tasks import spec_of
-from trainer.tasks.sets import SETS
+from trainer.tasks.sets import SAME_PICTURES, SETS
 from trainer.tasks.spec import TaskSpec
 
 MACHINE = "one thread of an x86-64 machine (AMD Zen 3, 2 cores), no accelerator, shared with other work"
@@ -98,10 +98,10 @@ def packages(learned: Learned, data: Path, folder: Path, only: Sequence[str] = (
 def _package(learned: Learned, spec: TaskSpec, encoder: EncoderPackage, data: Path, folder: Path) -> Card:
     card = draft(spec, spec.size, learned.recipe.encoder, _training(learned, spec))
     write_package(learned.network.task(spec.name), card, encoder, folder)
-    shown = tuple(sorted({picture.of for picture in learned.pictures}))
+    sets = sorted({picture.of for picture in learned.pictures} & set(SETS))
     truths = [example.truth for example in spec.examples(data, "train")]
-    close(spec, data, folder, truths, [name for name in shown if name in SETS])
-    return describe(spec, data, folder, shown).package.card
+    close(spec, data, folder, truths, sets)
+    return describe(spec, data, folder).package.card
 
 
 def _encoder(learned: Learned, into: Path) -> EncoderPackage:

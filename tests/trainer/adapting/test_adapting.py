@@ -15,9 +15,10 @@ from tests.trainer.adapting import toy
 from trainer.adapting import rival
 from trainer.adapting.beside import of_card, read_figures, write_figures
 from trainer.adapting.convolutions import CONVOLUTIONAL
+from trainer.adapting.further import data_words
 from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import cases_of, results_of
-from trainer.adapting.packing import data_words, figure, note_baseline, pack
+from trainer.adapting.packing import figure, note_baseline, pack
 from trainer.adapting.pool import few, gather
 from trainer.adapting.report import Page, page
 from trainer.errors import WrongCheckpoint
