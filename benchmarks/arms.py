@@ -33,7 +33,7 @@ from trainer.adapting.pool import Pool, few, kept
 from trainer.adapting.pupil import Pupil
 from trainer.adapting.surfaces import dice
 from trainer.errors import TrainerError
-from trainer.joint.tasks import joint_spec
+from trainer.tasks import spec_of
 from trainer.tasks.spec import Example, TaskSpec
 from trainer.tasks.truths import UNKNOWN, UNLABELLED, Answer, LabelMap, Outlined, Truth, ViewAnswer
 
@@ -120,7 +120,7 @@ def spec_at(arm: Arm) -> TaskSpec:
     NotCompared
         Its kind has no figure here.
     """
-    spec = joint_spec(arm.task)
+    spec = spec_of(arm.task)
     figure_of(spec.settings)
     return replace(spec, size=arm.size, settings=spec.settings.model_copy(update={"scope": None}))
 

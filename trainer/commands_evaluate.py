@@ -22,12 +22,11 @@ from trainer.adapting.beside import Beside, band_of, value_of
 from trainer.adapting.evaluation import Evaluation, differences, evaluation
 from trainer.adapting.measuring import plots_of
 from trainer.adapting.report import Page, page
+from trainer.adapting.silence import silences
 from trainer.adapting.subgroups import counted, headlines
 from trainer.errors import TrainerError
 from trainer.evaluate import Result
-from trainer.joint.tasks import OUTLINES, joint_spec
-from trainer.package import describe as describe_outline
-from trainer.silence import Silence, silences
+from trainer.tasks import spec_of
 
 Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")]
 
@@ -58,9 +57,9 @@ def evaluate(  # noqa: PLR0913 - a command's options are its parameters
     cv2.setNumThreads(1)
     try:
         if write:
-            _write(load_package(package), data, package)
+            packing.describe(spec_of(load_package(package).identity.task), data, package)
         loaded = load_package(package)
-        told = evaluation(loaded, data, split, beside or (), whole=check)
+        told = evaluation(loaded, data, split, beside or ())
         quiet = _silences(loaded, data) if scope else []
     except (TrainerError, PackageError, EngineError) as fault:
         typer.echo(str(fault), err=True)
@@ -88,7 +87,7 @@ def page_of(told: Evaluation) -> Page:
     )
 
 
-def document(told: Evaluation, digest: str, quiet: Sequence[Silence | SilenceFigure] = ()) -> dict[str, object]:
+def document(told: Evaluation, digest: str, quiet: Sequence[SilenceFigure] = ()) -> dict[str, object]:
     """An evaluation for other programs: plain values, without pictures and without names of patients."""
     return {
         "package_digest": digest,
@@ -96,7 +95,7 @@ def document(told: Evaluation, digest: str, quiet: Sequence[Silence | SilenceFig
         "subgroups": [{**asdict(each), "too_small": each.too_small} for each in told.groups],
         "false_marks": [asdict(each) for each in told.false_marks],
         "beside": [asdict(each) for each in told.beside],
-        "out_of_scope": [each.model_dump() if isinstance(each, SilenceFigure) else asdict(each) for each in quiet],
+        "out_of_scope": [each.model_dump() for each in quiet],
     }
 
 
@@ -108,7 +107,7 @@ def table_of(results: Sequence[Result], beside: Sequence[Beside] = ()) -> Table:
     return table
 
 
-def _show(told: Evaluation, quiet: Sequence[Silence | SilenceFigure]) -> None:
+def _show(told: Evaluation, quiet: Sequence[SilenceFigure]) -> None:
     console = Console()
     console.print(table_of(told.figures, told.beside))
     if told.groups:
@@ -132,14 +131,6 @@ def _compare(told: Evaluation) -> None:
     typer.echo(f"all {len(told.card.figures)} figures of the card were measured again, to the digit", err=True)
 
 
-def _silences(loaded: TaskPackage, data: Path) -> list[Silence] | list[SilenceFigure]:
-    task = loaded.identity.task
+def _silences(loaded: TaskPackage, data: Path) -> list[SilenceFigure]:
     with Engine([loaded], device="cpu") as engine:
-        return silences(engine, task, data) if task in OUTLINES else packing.silences(engine, joint_spec(task), data)
-
-
-def _write(loaded: TaskPackage, data: Path, folder: Path) -> None:
-    if loaded.identity.task in OUTLINES:
-        describe_outline(folder, data)
-    else:
-        packing.describe(joint_spec(loaded.identity.task), data, folder)
+        return silences(engine, spec_of(loaded.identity.task), data)

@@ -16,8 +16,8 @@ from trainer.errors import TrainerError
 from trainer.joint.packing import packages, read_learned
 from trainer.joint.pictures import gather
 from trainer.joint.recipe import read_joint_recipe
-from trainer.joint.tasks import joint_spec
 from trainer.joint.training import JointTraining, start_of
+from trainer.tasks import spec_of
 
 
 def joint(
@@ -36,7 +36,7 @@ def joint(
     torch.set_num_threads(1)
     try:
         chosen = read_joint_recipe(recipe)
-        specs = [joint_spec(task) for task in chosen.tasks]
+        specs = [spec_of(task) for task in chosen.tasks]
         training = JointTraining(
             chosen, specs, gather(specs, data, chosen), out, start_of(list(initial)) if initial else None
         )

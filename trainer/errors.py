@@ -3,7 +3,8 @@
 TrainerError
 ├── MissingData
 ├── BadRecipe
-└── WrongCheckpoint
+├── WrongCheckpoint
+└── LearnedTooLittle
 """
 
 from __future__ import annotations

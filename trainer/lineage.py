@@ -1,4 +1,4 @@
-"""Where weights come from: checkpoints or packages to start from, and what was done to them since."""
+"""Where weights come from: packages to start from, and what was done to them before."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from pathlib import Path
 
 import torch
 
-from models.packages.folders import CARD
 from models.packages.package import load_package
 from models.packages.weights import ENCODER_PREFIX, encoder_of, heads_of
-from trainer.checkpoints import load_state
 from trainer.errors import WrongCheckpoint
-from trainer.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,34 +32,8 @@ class Start:
     stages: tuple[Stage, ...] = ()  # in order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint(Start):
-    """What a training left behind: averaged weights, itself the last stage."""
-
-    recipe: Recipe
-
-
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read `checkpoint.pt`.
-
-    Raises
-    ------
-    WrongCheckpoint
-        It is not there or is of another shape.
-    """
-    state = load_state(path, "this trainer")
-    try:
-        raw = dict(state["recipe"])
-        raw["tasks"] = tuple(raw["tasks"])
-        raw["sizes"] = tuple((float(share), int(size)) for share, size in raw["sizes"])
-        stages = tuple(Stage(**stage) for stage in state["stages"])
-        return Checkpoint(recipe=Recipe(**raw), weights=state["averaged"], stages=stages)
-    except (KeyError, TypeError) as fault:
-        raise WrongCheckpoint(f"{path} is no checkpoint of this trainer: {fault}") from fault
-
-
 def read_start(paths: Sequence[Path]) -> Start:
-    """What a training starts from: one checkpoint, or packages, of which the first gives the encoder.
+    """What a training starts from: packages, of which the first gives the encoder.
 
     Heads of packages on other encoders of the same architecture are taken along: where these descend from one another,
     a head finds its way back sooner than a fresh one finds its own.
@@ -70,12 +41,10 @@ def read_start(paths: Sequence[Path]) -> Start:
     Raises
     ------
     WrongCheckpoint
-        A package's encoder has another architecture or an adapter, or something cannot be read.
+        A package's encoder has another architecture or an adapter.
     PackageError
-        A package is not whole.
+        A package is not there or not whole.
     """
-    if len(paths) == 1 and not (paths[0] / CARD).is_file():
-        return read_checkpoint(paths[0])
     stages = []
     packages = [load_package(path) for path in paths]
     if len({package.encoder.name for package in packages}) != 1:

@@ -1,4 +1,4 @@
-"""Several processes that learn together: `torchrun --nproc-per-node N --no-python echocare-train adapt …`.
+"""Several processes that learn together: `torchrun --nproc-per-node N --no-python echocare-train pretrain …`.
 
 Each process takes its share of every batch; gradients are averaged over the batch, so N processes learn what one would.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-
-Item = TypeVar("Item")
+from torch import nn
 
 
 def join() -> None:
@@ -38,11 +35,6 @@ def count() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def share(batch: list[Item]) -> list[Item]:
-    """This process's part of a batch."""
-    return batch[rank() :: count()]
-
-
 def wished_by_any(wishes: Sequence[bool], device: torch.device) -> list[bool]:
     """Each wish that at least one process has; every process must ask, and all get the same answer."""
     if count() == 1:
@@ -64,13 +56,3 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     for parameter in held:
         parameter.grad = whole[at : at + parameter.numel()].view_as(parameter)
         at += parameter.numel()
-
-
-def average_statistics(buffers: Iterable[Tensor]) -> None:
-    """Replace running statistics by their mean over the processes, so that all hold the same network."""
-    if count() == 1:
-        return
-    for buffer in buffers:
-        if buffer.dtype.is_floating_point:
-            dist.all_reduce(buffer)
-            buffer /= count()

@@ -9,8 +9,8 @@ import pytest
 from tests.data import real_data
 from trainer.bootstrap import auc, interval
 from trainer.data.augment import vary
-from trainer.data.cohort import CACHE_SIZE, load_cohort, rows
-from trainer.data.graphics import draw_graphics, graphics_mask, paint_over
+from trainer.data.cohort import CACHE_SIZE, rows
+from trainer.data.graphics import draw_graphics, paint_over
 from trainer.data.synthetic import nonsense, phantoms, without_head
 from trainer.errors import MissingData
 
@@ -51,17 +51,12 @@ def test_draw_graphics__leaves_the_original_alone():
     assert np.array_equal(plain, kept)
 
 
-def test_vary__picture_and_mask__move_together():
-    rng = np.random.default_rng(2)
-    for sample in phantoms(4):
-        if sample.task != "fetal-head":
-            continue
-        for _ in range(5):
-            image, mask = vary(sample, 96, rng)
-            assert image.shape == mask.shape == (96, 96)
-            assert 0 <= image.min() <= image.max() <= 255
-            rim = cv2.morphologyEx((mask > 0.5).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
-            assert image[rim].mean() > image.mean()
+def test_vary__same_generator_state__same_view_of_the_asked_size():
+    square = cv2.resize(tissue(), (CACHE_SIZE, CACHE_SIZE))
+    first, second = (vary(square, 96, np.random.default_rng(2)) for _ in range(2))
+    assert first.shape == (96, 96)
+    assert 0 <= first.min() <= first.max() <= 255
+    assert np.array_equal(first, second)
 
 
 def test_without_head__the_skull_is_gone():
@@ -106,13 +101,3 @@ def test_cohorts__splits__share_no_patient():
         assert not patients["train"] & patients["test"]
         assert not patients["train"] & patients["val"]
         assert not patients["val"] & patients["test"]
-
-
-@pytest.mark.data
-def test_load_cohort__breast__letterboxed_with_answers_and_painted_twins():
-    samples = load_cohort(real_data("bus_bra").parent, "breast-lesion", "val")
-    assert {sample.positive for sample in samples} == {0.0, 1.0}
-    assert all(sample.image.shape == sample.mask.shape == (CACHE_SIZE, CACHE_SIZE) for sample in samples)
-    painted = [sample for sample in samples if sample.painted is not None]
-    assert len(painted) > len(samples) / 2
-    assert any(graphics_mask(s.image).sum() > graphics_mask(s.painted).sum() for s in painted)

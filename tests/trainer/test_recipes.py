@@ -9,10 +9,8 @@ import pytest
 import yaml
 
 from tests.trainer import made_sets
-from trainer import cli
 from trainer.joint.recipe import read_joint_recipe
 from trainer.pretrain.recipe import check, read_pretrain_recipe
-from trainer.recipe import TASKS, read_recipe
 from trainer.tasks import SPECS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,9 +27,9 @@ def fenced(text: str) -> list[str]:
 TRAIN = fenced(re.split(r"^## ", (ROOT / "README.md").read_text().partition("\n## Train\n")[2], flags=re.M)[0])
 
 
-def test_recipes__each_of_them__is_named_by_a_command_of_the_readme_or_is_one_of_its_stages():
+def test_recipes__each_of_them__is_named_by_a_command_of_the_readme():
     named = {Path(word).stem for line in TRAIN for word in line.split() if word.startswith("trainer/recipes/")}
-    assert named | set(cli.STAGES) == {path.stem for path in RECIPES}
+    assert named == {path.stem for path in RECIPES}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -42,7 +40,7 @@ def test_recipe__as_it_lies_in_the_repository__is_read_with_its_seed(recipe):
         check(read, processes=8 if recipe.stem == "pretrain-base" else 1)
         assert (read.seed, read.steps) == (raw["seed"], raw["steps"])
         return
-    found = read_joint_recipe(recipe) if recipe.stem.startswith("joint") else read_recipe(recipe, TASKS)
+    found = read_joint_recipe(recipe)
     assert (found.seed, found.epochs) == (raw["seed"], raw["epochs"])
 
 

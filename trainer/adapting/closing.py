@@ -53,6 +53,11 @@ def closed(
         Scope scores of pictures that should not be answered.
     learned
         What is true of the training pictures, in pixels of whole pictures.
+
+    Raises
+    ------
+    LearnedTooLittle
+        Of a task that outlines, no validation picture is outlined well.
     """
     close = CLOSERS.get(type(settings))
     better: Settings = settings if close is None else close(settings, seen, learned)

@@ -17,9 +17,12 @@ from models.readers.marking import against_others, mark
 from trainer.adapting.case import Asked
 from trainer.adapting.fitting import platt_of
 from trainer.adapting.surfaces import dice
+from trainer.errors import LearnedTooLittle
+from trainer.tasks.spec import MARKS
 from trainer.tasks.truths import UNLABELLED, LabelMap, Outlined, Truth
 
 GOOD_DICE = 0.6  # from which a validation picture shows what a mask that may be said looks like
+GOOD_ELLIPSE = 0.9  # the same where an ellipse is fitted: it errs less, and lengths are read from it
 LOST = 0.01  # share of those that a gate may refuse
 MARGIN = 0.1  # of a confidence: few patients are in validation, others will look less sure
 SMALLER, LARGER = 2.0, 1.5  # than any seen there, before an area is refused
@@ -39,9 +42,20 @@ def segmentation(
 
 
 def outline(settings: OutlineSettings, seen: Sequence[Asked], learned: Sequence[Truth]) -> OutlineSettings:
-    """Gates of the outline, areas as of `segmentation`; temperature, shift and threshold of its question."""
+    """Gates of the outline, areas as of `segmentation`; temperature, shift and threshold of its question.
+
+    Raises
+    ------
+    LearnedTooLittle
+        No validation picture is outlined well.
+    """
     outlines = [truth.mask > 127 for truth in learned if isinstance(truth, Outlined)]
     good = [reading for asked in seen for reading in _good_readings(settings, asked)]
+    if not good:
+        raise LearnedTooLittle(
+            f"of {len(seen)} validation pictures none has its {settings.structure.name} outlined with a Dice of"
+            f" {_good_dice(settings)}: train longer before making a package"
+        )
     question = settings.question
     changed = {
         "gates": _outline_gates(settings, good, _shares(outlines)) if len(good) >= LEAST_GOOD else settings.gates,
@@ -84,7 +98,11 @@ def _good_readings(settings: OutlineSettings, asked: Asked) -> list[Reading]:
     reading = read(asked.raw["mask"], 1.0, 1, asked.place, settings)
     if not isinstance(truth, Outlined) or reading.component is None:
         return []
-    return [reading] if dice(outline_in_frame(reading), truth.mask > 127) >= GOOD_DICE else []
+    return [reading] if dice(outline_in_frame(reading), truth.mask > 127) >= _good_dice(settings) else []
+
+
+def _good_dice(settings: OutlineSettings) -> float:
+    return GOOD_ELLIPSE if settings.measures == "ellipse" else GOOD_DICE
 
 
 def _outline_gates(settings: OutlineSettings, good: Sequence[Reading], outlined: Sequence[float]) -> Gates:
@@ -111,8 +129,9 @@ def _asked(question: Question, seen: Sequence[Asked]) -> Question:
     sure = 1 / (1 + np.exp(-(logits / temperature + shift)))
     threshold = _operating_point(sure, truth)
     there = float((sure[truth < 0.5] < threshold).mean())
+    both = ", as it is and painted over" if any(MARKS in asked.example.traits for asked in seen) else ""
     words = (
-        f"highest with a sensitivity of at least {SENSITIVITY:.0%} on the validation split (n = {len(truth)});"
+        f"highest with a sensitivity of at least {SENSITIVITY:.0%} on the validation split{both} (n = {len(truth)});"
         f" specificity there {there:.0%}"
     )
     changed = {"temperature": temperature, "shift": shift, "threshold": threshold, "threshold_from": words}

@@ -6,21 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from models.engine import Engine
 from models.packages.card import Card
 from models.packages.package import CARD, TaskPackage, load_package
 from trainer.adapting.beside import Beside, in_words, read_figures
 from trainer.adapting.case import Case
-from trainer.adapting.measuring import cases_of, results_of
+from trainer.adapting.further import data_words, measured
 from trainer.adapting.negatives import false_marks
-from trainer.adapting.packing import DIGITS, data_words
+from trainer.adapting.packing import DIGITS
 from trainer.adapting.subgroups import SubgroupResult, sized, subgroups
 from trainer.evaluate import Result
-from trainer.evaluate import evaluate as evaluate_outline
-from trainer.joint.tasks import OUTLINES, joint_spec
-from trainer.package import bonus
+from trainer.tasks import spec_of
 from trainer.tasks.spec import Example, TaskSpec
 
 
@@ -37,9 +33,7 @@ class Evaluation:
     beside: tuple[Beside, ...] = ()
 
 
-def evaluation(
-    package: TaskPackage, data: Path, split: str, others: Sequence[Path] = (), *, whole: bool = False
-) -> Evaluation:
+def evaluation(package: TaskPackage, data: Path, split: str, others: Sequence[Path] = ()) -> Evaluation:
     """Measure a package as the node runs it; the same each time.
 
     Parameters
@@ -52,8 +46,6 @@ def evaluation(
         train, val or test.
     others
         To set beside it: folders of packages of the task, or files of figures.
-    whole
-        Also what is on the cards of the two outlines and not of their own data set.
 
     Raises
     ------
@@ -62,13 +54,10 @@ def evaluation(
     EngineError, PackageError
         A package does not run.
     """
-    spec = joint_spec(package.identity.task)
+    spec = spec_of(package.identity.task)
     examples = sized(spec, data, spec.examples(data, split))
     with Engine([package], device="cpu") as engine:
-        cases = cases_of(engine, spec.name, examples)
-        figures = _figures(engine, spec, cases, data, split)
-        if whole and spec.name in OUTLINES and split == "test":
-            figures += bonus(engine, spec.name, data)
+        cases, figures = measured(engine, spec, data, split, examples)
         false = false_marks(engine, spec, data, split, examples)
     return Evaluation(
         card=package.card,
@@ -107,22 +96,11 @@ def _rounded(result: Result) -> tuple[float | None, ...]:
     return tuple(None if value is None else round(value, DIGITS) for value in (result.value, result.low, result.high))
 
 
-def _figures(engine: Engine, spec: TaskSpec, cases: Sequence[Case], data: Path, split: str) -> list[Result]:
-    own = results_of(cases, engine.package(spec.name).card.settings, data_words(spec, split))
-    own = [each for each in own if np.isfinite(each.value)]
-    if spec.name not in OUTLINES:
-        return own
-    older = evaluate_outline(engine, spec.name, data, split)
-    known = {(each.name, each.data) for each in older}
-    return [*older, *(each for each in own if (each.name, each.data) not in known)]
-
-
 def _beside(other: Path, spec: TaskSpec, examples: Sequence[Example], data: Path, split: str) -> Beside:
     if not (other / CARD).is_file():
         return read_figures(other)
     package = load_package(other)
     with Engine([package], device="cpu") as engine:
-        cases = cases_of(engine, spec.name, examples)
-        figures = _figures(engine, spec, cases, data, split)
+        _, figures = measured(engine, spec, data, split, examples)
     whole = other.resolve()
     return Beside(name=f"{whole.parent.name}/{whole.name}", figures=tuple(figures))

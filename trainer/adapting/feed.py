@@ -16,7 +16,7 @@ from trainer.adapting.damaging import damaged_view
 from trainer.adapting.plan import Plan
 from trainer.adapting.pool import Pool, Shown
 from trainer.adapting.pupil import Pupil
-from trainer.adapting.variation import moved, shrink, varied_square
+from trainer.adapting.variation import PAINTED, moved, shrink, varied_square
 from trainer.tasks.spec import TaskSpec, Variation
 from trainer.tasks.truths import Clean, Truth
 
@@ -142,7 +142,8 @@ def view(shown: Shown, how: Variation, size: int, rng: np.random.Generator) -> V
         damaged = damaged_view(shown.truth, how, size, rng)
         return View(square=damaged.given, truth=damaged)
     others = tuple(varied_square(other, how, size, copy.deepcopy(rng))[0] for other in shown.others)
-    square, matrix = varied_square(shown.square, how, size, rng)
+    whole = shown.painted if shown.painted is not None and rng.random() < PAINTED else shown.square
+    square, matrix = varied_square(whole, how, size, rng)
     return View(square=square, truth=None if shown.truth is None else shown.truth.moved(matrix, size), others=others)
 
 

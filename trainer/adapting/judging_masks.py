@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.findings import Finding, Mask, NoFinding, Quantity
 from models.packages.settings import OutlineSettings
 from models.packages.settings_pictures import SegmentationSettings
+from models.readers.judging import mask_in_frame, read
 from trainer.adapting.case import Asked, Case, Score, means, over_rows
 from trainer.adapting.curves import AT_THRESHOLD, PROBABILITY
 from trainer.adapting.surfaces import dice, edge_distances, hd95
@@ -17,6 +18,7 @@ from trainer.evaluate import Result
 from trainer.tasks.truths import UNLABELLED, LabelMap, Outlined
 
 SURE = "probability, truth, threshold"
+DICE = "Dice"
 
 
 def segmentation_case(asked: Asked, settings: SegmentationSettings) -> Case:
@@ -38,7 +40,7 @@ def segmentation_case(asked: Asked, settings: SegmentationSettings) -> Case:
 
 
 def outline_case(asked: Asked, settings: OutlineSettings) -> Case:
-    """Judge one structure's mask and the answer about it."""
+    """Judge one structure's mask, the lengths measured on it and the answer about it."""
     truth = asked.example.truth
     if not isinstance(truth, Outlined):
         raise TypeError(f"{asked.example.name} has no outline")
@@ -47,6 +49,11 @@ def outline_case(asked: Asked, settings: OutlineSettings) -> Case:
     scores = {("answered", "%"): _answered(asked.findings)}
     scores |= mask_scores(name, found, right, asked.example.mm_per_pixel)
     rows: dict[str, tuple[float, ...]] = {}
+    if right.any():
+        rows[DICE] = (dice(found, right),)
+        drawn = found if found.any() else _withheld(asked, settings)
+        scores[f"{name} Dice, said or withheld", ""] = dice(drawn, right)
+    scores |= _length_scores(asked, truth)
     question = settings.question
     if question is not None and np.isfinite(truth.yes):
         said = [f for f in asked.findings if isinstance(f, Quantity) and f.name == question.probability_name]
@@ -61,13 +68,15 @@ def segmentation_results(cases: Sequence[Case], settings: SegmentationSettings, 
 
 
 def outline_results(cases: Sequence[Case], settings: OutlineSettings, data: str) -> list[Result]:
-    """Means of all scores, and how good the probability is."""
+    """Means of all scores, the median Dice, and how good the probability is."""
+    median = ((f"{settings.structure.name} Dice, silence counted as 0, median", ""), _median)
+    found = [*means(cases, data), *over_rows(cases, data, DICE, [median])]
     if settings.question is None:
-        return means(cases, data)
+        return found
     name = settings.question.probability_name
     told = [((f"{figure} of {name}", unit), curve) for (figure, unit), curve in PROBABILITY]
     told += [((f"{figure} at the card's threshold", unit), curve) for (figure, unit), curve in AT_THRESHOLD]
-    return [*means(cases, data), *over_rows(cases, data, SURE, told)]
+    return [*found, *over_rows(cases, data, SURE, told)]
 
 
 def united(findings: Sequence[Finding], name: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -92,6 +101,26 @@ def mask_scores(
         scores[f"{name} HD95, where marked", unit] = scale * hd95(found, truth)
         scores[f"{name} ASSD, where marked", unit] = scale * float(edge_distances(found, truth).mean())
     return scores
+
+
+def _withheld(asked: Asked, settings: OutlineSettings) -> NDArray[np.bool_]:
+    """The outline that the gates kept back, in the picture (H, W)."""
+    return mask_in_frame(read(asked.raw["mask"], 1.0, 1, asked.place, settings))
+
+
+def _length_scores(asked: Asked, truth: Outlined) -> dict[Score, float]:
+    """How far measurements are from the lengths that are known, mm; none where the scale is not known."""
+    scale, scores = asked.example.mm_per_pixel, dict[Score, float]()
+    for finding in asked.findings:
+        if isinstance(finding, Quantity) and finding.name in truth.lengths_mm and scale is not None:
+            off = finding.value * scale - truth.lengths_mm[finding.name]
+            scores[f"{finding.name}, mean absolute error", "mm"] = abs(off)
+            scores[f"{finding.name}, mean error", "mm"] = off
+    return scores
+
+
+def _median(rows: NDArray[np.float64]) -> float:
+    return float(np.median(rows[:, 0]))
 
 
 def _answered(findings: Sequence[Finding]) -> float:

@@ -20,14 +20,12 @@ from trainer.data.cohort import read_gray, rows
 from trainer.errors import MissingData
 from trainer.evaluate import Result, look
 from trainer.tasks.coded import ABNORMAL
-from trainer.tasks.sets import SETS
+from trainer.tasks.sets import SAME_PICTURES, SETS
 from trainer.tasks.spec import Example, TaskSpec
 from trainer.tasks.truths import Outlined
 
 MARKING = (OutlineSettings, SegmentationSettings, DetectionSettings)
 OF_A_SET = 15  # pictures of each other set, evenly over its index
-# rows that somebody found normal, in a set that no task learns from, so that all its splits may be asked
-NORMAL = {"breast-lesion": ("busi", "label", "normal")}
 MARGIN = 0.05  # of the picture's longer edge: so far from an outline begins what is free of it
 LEAST_EDGE = 96  # px, of a crop
 LONGEST = 3.0  # long over short edge of a crop
@@ -110,18 +108,23 @@ def free_part(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np
 
 
 def _normal(spec: TaskSpec, data: Path) -> list[Negative]:
-    if spec.name not in NORMAL:
+    """What somebody found normal in sets of other sites; no task learns from these, so all splits may be asked."""
+    if spec.normal is None:
         return []
-    name, column, value = NORMAL[spec.name]
-    listed = [row for split in ("train", "val", "test") for row in _rows(data / name, split) if row[column] == value]
-    words = f"{name}, {value}; never learned from, so all splits"
-    return [_negative(data, name, row, words) for row in listed]
+    column, value = spec.normal
+    return [
+        _negative(data, name, row, f"{name}, {value}; never learned from, so all splits")
+        for name in spec.unseen
+        for split in ("train", "val", "test")
+        for row in _rows(data / name, split)
+        if row[column] == value
+    ]
 
 
 def _of_other_sets(spec: TaskSpec, data: Path, split: str) -> list[Negative]:
     out = []
     for name in SETS:
-        if name in (*spec.data, *spec.kin) or name == "hc18_landmarks":  # the pictures of hc18 once more
+        if name in (*spec.data, *spec.kin) or name in SAME_PICTURES:
             continue
         listed = _rows(data / name, split)
         chosen = np.unique(np.linspace(0, len(listed) - 1, min(OF_A_SET, len(listed))).round().astype(int))

@@ -10,29 +10,27 @@ from pathlib import Path
 import torch
 
 from models.engine import Engine
-from models.findings import NoFinding
 from models.frames import FrameInput, square_of
-from models.packages.card import Card, Figure, SilenceFigure, Training, card_text
+from models.packages.card import Card, Figure, Training, card_text
 from models.packages.encoders import EncoderPackage
 from models.packages.folders import ENCODERS
 from models.packages.package import BUNDLED, CARD, TaskPackage, load_package
-from models.packages.settings_regression import RegressionSettings
 from models.packages.weights import stored
 from models.packages.writing import About, write_encoder, write_package
 from trainer.adapting.case import Case
 from trainer.adapting.closing import closed
+from trainer.adapting.further import measured, validation
 from trainer.adapting.loop import Adaptation
-from trainer.adapting.measuring import ask, cases_of, results_of
-from trainer.adapting.pool import OUTSIDERS, few, outsiders, pictures_of
+from trainer.adapting.measuring import ask
+from trainer.adapting.pool import OUTSIDERS, few, outsiders
+from trainer.adapting.silence import silences
 from trainer.cards import SPLIT, draft
-from trainer.evaluate import Result, look
+from trainer.evaluate import Result
 from trainer.tasks.bars import trial_of
 from trainer.tasks.spec import TaskSpec
 from trainer.tasks.truths import Truth
 
 DIGITS = 4  # of figures on a card
-ASKED_OF_A_SET = 30  # pictures that should not be answered
-RESTRICTED = ("camus_4ch", "thyroid", "lung_pocus", "abdomen")  # sets that are not free for all use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,6 +62,8 @@ def pack(adaptation: Adaptation, given: EncoderPackage | None, data: Path, folde
     ------
     MissingData
         A split of the task's data is not there.
+    LearnedTooLittle
+        It outlines none of the validation pictures well.
     EngineError, PackageError
         The package does not run.
     """
@@ -91,7 +91,7 @@ def close(
     package = load_package(folder)
     size = package.card.input.size
     with Engine([package], device="cpu") as engine:
-        seen = [ask(engine, spec.name, example) for example in spec.examples(data, "val")]
+        seen = [ask(engine, spec.name, example) for example in validation(spec, data)]
         squares = []
         for _, picture in outsiders(spec, data, "val", foreign_sets):
             view = (0, 0, picture.shape[1] - 1, picture.shape[0] - 1)
@@ -101,42 +101,16 @@ def close(
     _rewrite(package.card.model_copy(update={"settings": settings}), folder)
 
 
-def describe(spec: TaskSpec, data: Path, folder: Path, foreign_sets: Sequence[str] = OUTSIDERS) -> Packed:
-    """Measure a package on the test pictures and write the figures into its card; raises as `pack`.
-
-    Parameters
-    ----------
-    foreign_sets
-        Sets whose training pictures taught it what is out of scope.
-    """
+def describe(spec: TaskSpec, data: Path, folder: Path) -> Packed:
+    """Measure a package on the test pictures and write the figures into its card; raises as `pack`."""
     package = load_package(folder)
     with Engine([package], device="cpu") as engine:
-        cases = cases_of(engine, spec.name, spec.examples(data, "test"))
-        silence = silences(engine, spec, data, foreign_sets)
-    results = results_of(cases, package.card.settings, data_words(spec, "test"))
+        cases, results = measured(engine, spec, data, "test", spec.examples(data, "test"))
+        silence = silences(engine, spec, data)
     figures = tuple(map(figure, results))
     changed = {"figures": figures, "silence": tuple(silence), "trial": trial_of(spec.bars, figures)}
     _rewrite(package.card.model_copy(update=changed), folder)
     return Packed(package=load_package(folder), cases=tuple(cases), results=tuple(results))
-
-
-def silences(
-    engine: Engine, spec: TaskSpec, data: Path, foreign_sets: Sequence[str] = OUTSIDERS
-) -> list[SilenceFigure]:
-    """How often a package answers test pictures of other sets, and pictures made here, that it should not answer."""
-    sets = [name for name in dict.fromkeys((*OUTSIDERS, *RESTRICTED)) if name not in (*spec.data, *spec.kin)]
-    shown = [(name, pictures_of(data / name, "test", ASKED_OF_A_SET)) for name in sets]
-    made = [picture for name, picture in outsiders(spec, data, "val") if not name]
-    # a task that puts frames together keeps silent about fewer: that alone would prove nothing
-    times = spec.settings.least_frames if isinstance(spec.settings, RegressionSettings) else 1
-    out = []
-    for name, pictures in [*shown, ("noise, text, shapes, empty frames", made)]:
-        said = [look(engine, spec.name, picture, times).findings for picture in pictures]
-        answered = sum(not all(isinstance(finding, NoFinding) for finding in findings) for findings in said)
-        learned = "train split" if name in foreign_sets else "no" if name in sets else "other seeds"
-        words = f"{name} test" if name in sets else name
-        out.append(SilenceFigure(data=words, n=len(said), answered=answered, seen_in_training=learned))
-    return [each for each in out if each.n]
 
 
 def note_baseline(folder: Path, baseline: Path, spec: TaskSpec) -> None:
@@ -146,11 +120,6 @@ def note_baseline(folder: Path, baseline: Path, spec: TaskSpec) -> None:
     words = "; ".join(f"{f.name} {f.value:g}{_band(f)}" for f in chosen)
     told = f"the same network from scratch, {card.training.hours:g} h: {words} on the same test pictures"
     _rewrite(load_package(folder).card.model_copy(update={"baseline": told}), folder)
-
-
-def data_words(spec: TaskSpec, split: str) -> str:
-    """The pictures that figures are about."""
-    return f"{', '.join(spec.data) if len(spec.data) < 4 else 'all sets'} {split}"
 
 
 def figure(result: Result) -> Figure:

@@ -13,6 +13,7 @@ from models.packages.card import DataSet
 from models.packages.licences import use_of_licence
 from models.preprocess import letterbox
 from trainer.data.cohort import CACHE_SIZE, read_gray, rows
+from trainer.data.graphics import paint_over
 from trainer.data.synthetic import nonsense
 from trainer.errors import MissingData
 from trainer.tasks.sets import SETS
@@ -22,7 +23,7 @@ from trainer.tasks.truths import Answer, Truth, ViewAnswer
 OUTSIDERS = ("hc18", "bus_bra", "carotid_cca", "usgra_seg", "timtrack_muscle", "aul_liver")  # permissive licences only
 OF_A_SET = {"train": 24, "val": 12}  # outsiders of each set that are taken, evenly over its index
 BY_PATIENT = 7  # beside the seed, where patients are drawn
-NONSENSE = {"train": (48, 31), "val": (24, 32)}  # pictures made here, and their seed
+NONSENSE = {"train": (48, 31), "val": (24, 32), "test": (100, 900_001)}  # pictures made here, and their seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +33,7 @@ class Shown:
     square: NDArray[np.uint8]  # (CACHE_SIZE, CACHE_SIZE), letterboxed
     truth: Truth | None  # in pixels of the square; None: out of scope
     others: tuple[NDArray[np.uint8], ...] = ()  # squares of the pictures that belong to it
+    painted: NDArray[np.uint8] | None = None  # the square with burned-in graphics painted over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,18 +57,19 @@ def gather(spec: TaskSpec, data: Path, shots: int | None, seed: int, share: floa
     chosen = few(spec.examples(data, "train"), shots, seed, share)
     others = outsiders(spec, data, "train")
     return Pool(
-        train=tuple(kept(example) for example in chosen),
+        train=tuple(kept(example, painted=spec.painted) for example in chosen),
         val=tuple(kept(example) for example in spec.examples(data, "val")),
         outsiders=tuple(Shown(square=letterbox(p, CACHE_SIZE)[0], truth=None) for _, p in others),
         data=(*_data_sets(chosen, "in scope"), *_foreign_sets(name for name, _ in others)),
     )
 
 
-def kept(example: Example) -> Shown:
-    """An example as it is kept in memory, its truth moved along."""
+def kept(example: Example, *, painted: bool = False) -> Shown:
+    """An example as it is kept in memory, its truth moved along; with the picture painted over, where that is asked."""
     square, box = letterbox(example.picture, CACHE_SIZE)
     others = tuple(letterbox(picture, CACHE_SIZE)[0] for picture in example.others)
-    return Shown(square=square, truth=example.truth.moved(box.matrix(), CACHE_SIZE), others=others)
+    clean = letterbox(paint_over(example.picture), CACHE_SIZE)[0] if painted else None
+    return Shown(square=square, truth=example.truth.moved(box.matrix(), CACHE_SIZE), others=others, painted=clean)
 
 
 def few(examples: Sequence[Example], shots: int | None, seed: int, share: float | None = None) -> list[Example]:
@@ -103,9 +106,14 @@ def outsiders(
         if name not in (*spec.data, *spec.kin)
         for picture in pictures_of(data / name, split, OF_A_SET[split])
     ]
+    return [*found, *(("", picture) for picture in made(split))]
+
+
+def made(split: str) -> list[NDArray[np.uint8]]:
+    """Pictures made here of what is no ultrasound, others in each split."""
     count, seed = NONSENSE[split]
     rng = np.random.default_rng(seed)
-    return [*found, *(("", nonsense(rng).image) for _ in range(count))]
+    return [nonsense(rng).image for _ in range(count)]
 
 
 def pictures_of(folder: Path, split: str, most: int) -> list[NDArray[np.uint8]]:

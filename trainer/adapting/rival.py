@@ -18,9 +18,9 @@ from models.readers import Raw, Seen, reader_of
 from trainer.adapting.beside import Beside, in_words
 from trainer.adapting.case import Asked
 from trainer.adapting.closing import closed
+from trainer.adapting.further import data_words, validation
 from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import judge_of, results_of
-from trainer.adapting.packing import data_words
 from trainer.adapting.pool import few, outsiders
 from trainer.adapting.pupil import Pupil
 from trainer.cards import NOT_MEASURED
@@ -44,11 +44,13 @@ def measured(adaptation: Adaptation, data: Path) -> Beside:
     ------
     MissingData
         A split of the task's data is not there.
+    LearnedTooLittle
+        It outlines none of the validation pictures well.
     """
     spec, plan, pupil = adaptation.spec, adaptation.plan, adaptation.pupil
     learned = [example.truth for example in few(spec.examples(data, "train"), plan.shots, plan.seed, plan.share)]
     opened = spec.settings.model_copy(update={"scope": None if spec.settings.scope is None else 0.0})
-    seen = [ask(pupil, opened, spec.size, example) for example in spec.examples(data, "val")]
+    seen = [ask(pupil, opened, spec.size, example) for example in validation(spec, data)]
     squares = [_square(picture, spec.size) for _, picture in outsiders(spec, data, "val")]
     foreign = [] if opened.scope is None else [float(raw["scope"]) for raw in _look(pupil, squares)]
     settings = closed(opened, seen, foreign, learned)

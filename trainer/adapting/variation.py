@@ -13,6 +13,7 @@ from trainer.tasks.spec import Variation
 MOST_SHIFT = 20.0  # px of CACHE_SIZE
 ZOOM = (-0.18, 0.25)
 SQUEEZE = 0.06
+PAINTED = 0.5  # chance that burned-in graphics are painted over, where that was done
 
 
 def shrink(size: int) -> NDArray[np.float64]:

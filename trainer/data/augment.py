@@ -1,60 +1,37 @@
-"""How a picture is varied each time it is shown."""
+"""How a picture without a truth is varied each time it is shown."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.cohort import CACHE_SIZE, Sample
+from trainer.data.cohort import CACHE_SIZE
 from trainer.data.graphics import draw_graphics
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variation:
-    """How far pictures of one kind may be varied."""
-
-    turn_deg: float  # rotation, at most, either way
-    upside_down: float  # chance
-    painted: float  # chance that real graphics are painted over, where there are any
-    drawn: float  # chance that false graphics are drawn
+TURN_DEG = 20  # at most, either way
+UPSIDE_DOWN = 0.1  # chance
+DRAWN = 0.35  # chance that false graphics are drawn
 
 
-FETAL = Variation(turn_deg=35, upside_down=0.1, painted=0.0, drawn=0.2)
-BREAST = Variation(turn_deg=15, upside_down=0.0, painted=0.5, drawn=0.5)
-OTHER = Variation(turn_deg=20, upside_down=0.1, painted=0.0, drawn=0.35)
-VARIATION_OF = {"fetal-head": FETAL, "breast-lesion": BREAST, None: OTHER}
-
-
-def vary(
-    sample: Sample, size: int, rng: np.random.Generator, strength: float = 1.0
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """One random view of a sample.
+def vary(square: NDArray[np.uint8], size: int, rng: np.random.Generator, strength: float = 1.0) -> NDArray[np.float32]:
+    """One random view of a picture.
 
     Parameters
     ----------
+    square
+        (CACHE_SIZE, CACHE_SIZE), gray.
     strength
         Scales how far geometry and brightness may go; 0 leaves them, 1 is the full range.
 
     Returns
     -------
-    tuple
-        Picture (size, size) in 0 to 255 and mask (size, size) in 0 to 1, both float32.
+    NDArray
+        (size, size), 0 to 255.
     """
-    how = VARIATION_OF[sample.task]
-    image = sample.image
-    if sample.painted is not None and rng.random() < how.painted:
-        image = sample.painted
-    if rng.random() < how.drawn:
-        image = draw_graphics(image, rng)
-    matrix = _affine(how, size, rng, strength)
-    warped = _warp(image, matrix, size)
-    mask = np.zeros((size, size), np.float32)
-    if sample.mask is not None:
-        mask = _warp(sample.mask, matrix, size)
-    return _shade(warped, rng, strength) * np.float32(255), mask
+    shown = draw_graphics(square, rng) if rng.random() < DRAWN else square
+    warped = _warp(shown, _affine(size, rng, strength), size)
+    return _shade(warped, rng, strength) * np.float32(255)
 
 
 def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.float32]:
@@ -62,10 +39,10 @@ def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> N
     return np.asarray(warped, dtype=np.float32) / np.float32(255)
 
 
-def _affine(how: Variation, size: int, rng: np.random.Generator, strength: float) -> NDArray[np.float64]:
+def _affine(size: int, rng: np.random.Generator, strength: float) -> NDArray[np.float64]:
     middle = (CACHE_SIZE - 1) / 2
-    turn = strength * rng.uniform(-how.turn_deg, how.turn_deg) * float(rng.random() < 0.7)
-    turn += 180.0 * float(rng.random() < how.upside_down)
+    turn = strength * rng.uniform(-TURN_DEG, TURN_DEG) * float(rng.random() < 0.7)
+    turn += 180.0 * float(rng.random() < UPSIDE_DOWN)
     zoom = 1 + strength * rng.uniform(-0.2, 0.3)
     squeeze = 1 + strength * rng.uniform(-0.08, 0.08)
     matrix = np.vstack([cv2.getRotationMatrix2D((middle, middle), turn, zoom), [0, 0, 1]])

@@ -1,4 +1,4 @@
-"""Pictures of the data sets, as the index files name them, letterboxed into memory."""
+"""Data sets as their index files name them, and pictures as they are kept in memory."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.preprocess import letterbox
-from trainer.data.graphics import paint_over
 from trainer.errors import MissingData
 
 CACHE_SIZE = 256
-OUTSIDERS = ("carotid_cca", "usgra_seg", "timtrack_muscle", "aul_liver")  # permissive licences only
-ANNOTATED = frozenset({"breast-lesion"})  # pictures with calipers and text; a fetal skull is itself a bright line
-COHORT_OF = {"fetal-head": "hc18", "breast-lesion": "bus_bra"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,7 +20,6 @@ class Sample:
     """One picture to learn from."""
 
     image: NDArray[np.uint8]  # (CACHE_SIZE, CACHE_SIZE), letterboxed
-    painted: NDArray[np.uint8] | None  # the same without burned-in graphics
     mask: NDArray[np.uint8] | None  # (CACHE_SIZE, CACHE_SIZE), 0 to 255, soft at the edge
     task: str | None  # whose structure it shows; None: of no task
     positive: float | None = None  # 1 malignant, 0 benign
@@ -61,33 +55,3 @@ def read_gray(path: Path) -> NDArray[np.uint8]:
     if picture is None:
         raise MissingData(f"{path} is not there or is no picture")
     return np.asarray(picture, dtype=np.uint8)
-
-
-def load_cohort(data: Path, task: str, split: str) -> list[Sample]:
-    """The pictures in which a task finds its structure."""
-    folder = data / COHORT_OF[task]
-    samples = []
-    for row in rows(folder, split):
-        source = read_gray(folder / row["image"])
-        painted = paint_over(source) if task in ANNOTATED else source
-        samples.append(
-            Sample(
-                image=letterbox(source, CACHE_SIZE)[0],
-                painted=None if painted is source else letterbox(painted, CACHE_SIZE)[0],
-                mask=letterbox(read_gray(folder / row["mask"]), CACHE_SIZE)[0],
-                task=task,
-                positive=float(row["pathology"] == "malignant") if row.get("pathology") else None,
-            )
-        )
-    return samples
-
-
-def load_outsiders(data: Path, split: str) -> list[Sample]:
-    """Pictures of organs that no task here is about."""
-    return [
-        Sample(
-            image=letterbox(read_gray(data / name / row["image"]), CACHE_SIZE)[0], painted=None, mask=None, task=None
-        )
-        for name in OUTSIDERS
-        for row in rows(data / name, split)
-    ]

@@ -28,7 +28,6 @@ def phantoms(count: int, first_seed: int = TRAIN_SEED) -> list[Sample]:
         samples.append(
             Sample(
                 image=letterbox(np.ascontiguousarray(pixels), CACHE_SIZE)[0],
-                painted=None,
                 mask=letterbox(np.ascontiguousarray(mask if whole else mask[view]), CACHE_SIZE)[0],
                 task="breast-lesion" if breast else "fetal-head",
                 positive=float(malignant) if breast else None,
@@ -40,7 +39,7 @@ def phantoms(count: int, first_seed: int = TRAIN_SEED) -> list[Sample]:
 def nonsense(rng: np.random.Generator) -> Sample:
     """A picture that is no ultrasound: noise, ramps, text, shapes, clouds, nothing, an empty sector."""
     maker = (_noise, _ramp, _page, _shapes, _clouds, _empty, _empty_sector)[int(rng.integers(7))]
-    return Sample(image=maker(rng), painted=None, mask=None, task=None)
+    return Sample(image=maker(rng), mask=None, task=None)
 
 
 def in_sector(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -63,7 +62,7 @@ def without_head(sample: Sample, filling: NDArray[np.uint8], rng: np.random.Gene
     level = float(sample.image[wide > 127].mean()) / max(1.0, float(filling.mean()))
     other = filling.astype(np.float32) * level * rng.uniform(0.6, 1.2)
     mixed = sample.image * (1 - share) + other * share
-    return Sample(image=mixed.clip(0, 255).astype(np.uint8), painted=None, mask=None, task=None)
+    return Sample(image=mixed.clip(0, 255).astype(np.uint8), mask=None, task=None)
 
 
 def _sector(rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.normalise import normalised
-from trainer.adapting.variation import varied_square
+from trainer.adapting.variation import PAINTED, varied_square
 from trainer.data.cohort import Sample
 from trainer.data.synthetic import in_sector, nonsense, without_head
 from trainer.joint.pictures import Picture
@@ -21,7 +21,6 @@ from trainer.tasks.truths import Outlined, Truth
 
 FOREIGN = Variation(turn_deg=20.0, drawn=0.35)
 LEAST = 4  # pictures of a batch: fewer say too little about their mean to a batch norm
-PAINTED = 0.5  # chance that burned-in graphics are painted over
 MADE = (
     0.55,
     0.75,
@@ -90,7 +89,7 @@ def _other(pictures: Sequence[Picture], of: str, rng: np.random.Generator) -> Pi
     if kind < MADE[2] or not heads or "fetal-head" in other.truths:
         return _made(behind, other.of)
     square, truth = heads[int(rng.integers(len(heads)))]
-    head = Sample(image=square, painted=None, mask=truth.mask, task="fetal-head")
+    head = Sample(image=square, mask=truth.mask, task="fetal-head")
     return _made(without_head(head, behind, rng).image)
 
 

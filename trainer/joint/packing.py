@@ -13,21 +13,18 @@ from models.packages.card import Card, DataSet, Training
 from models.packages.encoders import EncoderPackage
 from models.packages.folders import ENCODERS
 from models.packages.licences import use_of_licence
-from models.packages.package import load_package
 from models.packages.weights import stored
 from models.packages.writing import About, write_encoder, write_package
-from trainer import package as outlines
 from trainer.adapting.packing import close, describe
-from trainer.calibrate import calibrated
 from trainer.cards import SPLIT, draft, hours, story
 from trainer.errors import WrongCheckpoint
 from trainer.joint.network import JointNetwork
-from trainer.joint.pictures import SAME_PICTURES, Picture, gather
+from trainer.joint.pictures import Picture, gather
 from trainer.joint.recipe import JointRecipe, recipe_of
-from trainer.joint.tasks import OUTLINES, joint_spec
 from trainer.joint.training import read_state, stages_of
 from trainer.lineage import Stage
-from trainer.tasks.sets import SETS
+from trainer.tasks import spec_of
+from trainer.tasks.sets import SAME_PICTURES, SETS
 from trainer.tasks.spec import TaskSpec
 
 MACHINE = "one thread of an x86-64 machine (AMD Zen 3, 2 cores), no accelerator, shared with other work"
@@ -58,7 +55,7 @@ def read_learned(checkpoint: Path, data: Path, command: str) -> Learned:
     """
     state = read_state(checkpoint)
     recipe = recipe_of(state["recipe"], f"the recipe in {checkpoint}")
-    specs = tuple(joint_spec(task) for task in recipe.tasks)
+    specs = tuple(spec_of(task) for task in recipe.tasks)
     network = JointNetwork(recipe.encoder, specs)
     try:
         network.load_state_dict(state["averaged"])
@@ -86,6 +83,8 @@ def packages(learned: Learned, data: Path, folder: Path, only: Sequence[str] = (
     ------
     MissingData
         A split of a task's data is not there.
+    LearnedTooLittle
+        A task outlines none of its validation pictures well.
     EngineError, PackageError
         A package does not run.
     """
@@ -99,13 +98,10 @@ def packages(learned: Learned, data: Path, folder: Path, only: Sequence[str] = (
 def _package(learned: Learned, spec: TaskSpec, encoder: EncoderPackage, data: Path, folder: Path) -> Card:
     card = draft(spec, spec.size, learned.recipe.encoder, _training(learned, spec))
     write_package(learned.network.task(spec.name), card, encoder, folder)
-    if spec.name in OUTLINES:
-        outlines.rewrite(calibrated(load_package(folder), data), folder)
-        return outlines.describe(folder, data)
-    sets = tuple(sorted({picture.of for picture in learned.pictures} & set(SETS)))
+    sets = sorted({picture.of for picture in learned.pictures} & set(SETS))
     truths = [example.truth for example in spec.examples(data, "train")]
     close(spec, data, folder, truths, sets)
-    return describe(spec, data, folder, sets).package.card
+    return describe(spec, data, folder).package.card
 
 
 def _encoder(learned: Learned, into: Path) -> EncoderPackage:

@@ -15,11 +15,10 @@ from trainer.data.graphics import paint_over
 from trainer.data.synthetic import phantoms
 from trainer.errors import BadRecipe
 from trainer.joint.recipe import JointRecipe
-from trainer.tasks.sets import SETS
+from trainer.tasks.sets import SAME_PICTURES, SETS
 from trainer.tasks.spec import Example, TaskSpec, Variation
 from trainer.tasks.truths import Outlined, Truth
 
-SAME_PICTURES = {"hc18_landmarks": "hc18"}  # a set whose index points at the files of another
 ANNOTATED = frozenset({"bus_bra", "thyroid"})  # sets whose pictures carry calipers and text
 PHANTOM_SET = {"fetal-head": "phantom heads", "breast-lesion": "phantom breasts"}
 

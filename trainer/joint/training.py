@@ -220,19 +220,16 @@ class JointTraining:
 
 
 def start_of(paths: Sequence[Path]) -> Start:
-    """What a joint training starts from: the checkpoint of another one, or what `lineage.read_start` takes.
+    """What a joint training starts from: the checkpoint of another one, or packages.
 
     Raises
     ------
     WrongCheckpoint, PackageError
-        As `lineage.read_start`.
+        As `read_state` and `lineage.read_start`.
     """
     if len(paths) != 1 or not paths[0].is_file():
         return read_start(paths)
-    try:
-        state = read_state(paths[0])
-    except WrongCheckpoint:
-        return read_start(paths)  # of the outlines that `adapt` learns by recipe
+    state = read_state(paths[0])
     return Start(weights=state["averaged"], stages=stages_of(state, paths[0]))
 
 

@@ -18,7 +18,6 @@ from torch.utils.data import Dataset
 
 from trainer import parallel
 from trainer.data.augment import vary
-from trainer.data.cohort import Sample
 from trainer.pretrain.pictures import Picture
 from trainer.pretrain.recipe import PretrainRecipe
 from trainer.pretrain.sampling import chances, drawn
@@ -56,7 +55,7 @@ class Batches(Dataset[Batch]):
         whole = [self.pictures[i] for i in drawn(self.chance, recipe.batch, recipe.seed, step)]
         slots = tuple(range(recipe.batch))[self.rank :: self.processes]
         labels = [numbers_of(whole[slot].shown) for slot in slots]
-        squares = [Sample(image=whole[slot].square(), painted=None, mask=None, task=None) for slot in slots]
+        squares = [whole[slot].square() for slot in slots]
         return Batch(
             step=step,
             slots=slots,
@@ -66,11 +65,13 @@ class Batches(Dataset[Batch]):
             kin=_kin([picture.patient for picture in whole]),
         )
 
-    def _varied(self, squares: Sequence[Sample], step: int, slots: Sequence[int], number: int) -> NDArray[np.float32]:
+    def _varied(
+        self, squares: Sequence[NDArray[np.uint8]], step: int, slots: Sequence[int], number: int
+    ) -> NDArray[np.float32]:
         """One view of each picture, (pictures, S, S), 0 to 255."""
         size, strength, seed = self.recipe.size(step), self.recipe.strength, self.recipe.seed
         rngs = [np.random.default_rng([seed, step, 1 + slot, number]) for slot in slots]
-        return np.stack([vary(square, size, rng, strength)[0] for square, rng in zip(squares, rngs, strict=True)])
+        return np.stack([vary(square, size, rng, strength) for square, rng in zip(squares, rngs, strict=True)])
 
 
 def _kin(patients: Sequence[str]) -> Tensor:

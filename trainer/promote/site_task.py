@@ -20,8 +20,8 @@ from models.packages.parts import Structure
 from models.packages.settings import OutlineSettings, Settings
 from models.packages.settings_pictures import SegmentationSettings
 from models.preprocess import letterbox
-from trainer.adapting.packing import ASKED_OF_A_SET
 from trainer.adapting.pool import Pool, Shown, kept, outsiders, pictures_of
+from trainer.adapting.silence import ASKED_OF_A_SET
 from trainer.adapting.subgroups import sized
 from trainer.data.cohort import CACHE_SIZE
 from trainer.data.dicom_folder import OWN
@@ -97,7 +97,9 @@ def site_spec(base: TaskSpec, cohort: Path) -> SiteSpec:
 
     own = {each.name: getattr(base, each.name) for each in fields(TaskSpec)}
     return SiteSpec(
-        **{**own, "data": (cohort.name,), "truth": truth, "kin": base.data + base.kin}, base=base, cohort=cohort
+        **{**own, "data": (cohort.name,), "truth": truth, "kin": base.data + base.kin, "unseen": (), "phantoms": None},
+        base=base,
+        cohort=cohort,
     )
 
 
@@ -143,7 +145,7 @@ def site_pool(spec: SiteSpec, data: Path) -> Pool:
     others = outsiders(spec, data, "train")
     named = [name for name, _ in others if name]
     return Pool(
-        train=tuple(kept(example) for example in train),
+        train=tuple(kept(example, painted=spec.painted) for example in train),
         val=tuple(kept(example) for example in spec.examples(data, "val")),
         outsiders=tuple(Shown(square=letterbox(picture, CACHE_SIZE)[0], truth=None) for _, picture in others),
         data=(

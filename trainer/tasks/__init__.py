@@ -6,9 +6,11 @@ from trainer.errors import TrainerError
 from trainer.tasks import (
     abdomen_organs,
     breast_birads,
+    breast_lesion,
     carotid,
     ejection_fraction,
     enhance,
+    fetal_head,
     fetal_landmarks,
     heart_chambers,
     liver_mass,
@@ -29,6 +31,8 @@ __all__ = ["SPECS", "Example", "TaskSpec", "UnknownTask", "Variation", "spec_of"
 SPECS: dict[str, TaskSpec] = {
     module.SPEC.name: module.SPEC
     for module in (
+        fetal_head,
+        breast_lesion,
         carotid,
         nerve_vessel,
         heart_chambers,

@@ -50,6 +50,7 @@ SPEC = TaskSpec(
         decision="expected",  # a category in the middle is never far off; the likeliest may be at the wrong end
     ),
     data=("bus_bra",),
+    kin=("busi",),
     headline=("within one grade, of those answered", "accuracy", "quadratic-weighted kappa"),
     bars=(Bar(figure="quadratic-weighted kappa", least=0.4),),
     truth=category,

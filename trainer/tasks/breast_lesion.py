@@ -7,20 +7,26 @@ from pathlib import Path
 from models.packages.parts import CodeOnCard, Structure
 from models.packages.settings import Gates, OutlineSettings, Question
 from trainer.data.cohort import read_gray
+from trainer.tasks.bars import Bar
 from trainer.tasks.coded import ABNORMAL, BREAST, IMPRESSION, MASS, sct
 from trainer.tasks.spec import Row, TaskSpec, Variation
 from trainer.tasks.truths import Outlined
 
+NORMAL = ("label", "normal")  # column and value of pictures without a lesion
 
-def lesion(folder: Path, name: str, row: Row) -> Outlined:
-    """The lesion of a row, and 1 where pathology found cancer.
+
+def lesion(folder: Path, name: str, row: Row) -> Outlined | None:
+    """The lesion of a row, and 1 where pathology found cancer; None where there is no lesion.
 
     Raises
     ------
     MissingData
         The mask is not there.
     """
-    yes = float(row["pathology"] == "malignant") if row.get("pathology") else float("nan")
+    found = row.get("pathology") or row.get("label")
+    if found == NORMAL[1]:
+        return None
+    yes = float(found == "malignant") if found else float("nan")
     return Outlined(mask=read_gray(folder / row["mask"]), yes=yes)
 
 
@@ -48,11 +54,18 @@ SPEC = TaskSpec(
             threshold=0.5,
             threshold_from="not chosen yet",
         ),
-        gates=Gates(confidence=0.5, area=(0.002, 0.9), dominance=0.3, ellipse=0.0),
+        gates=Gates(confidence=0.0, area=(0.0, 1.0), dominance=0.0, ellipse=0.0),
     ),
     data=("bus_bra",),
     kin=("busi",),
-    headline=("Dice, mean", "AUC of the probability of cancer"),
+    unseen=("busi",),
+    normal=NORMAL,
+    painted=True,  # sonographers put calipers at a lesion's edges
+    headline=("breast lesion Dice, silence counted as 0", "AUC of probability of cancer"),
+    bars=(
+        Bar(figure="breast lesion Dice, silence counted as 0", least=0.65),
+        Bar(figure="AUC of probability of cancer", least=0.8),
+    ),
     truth=lesion,
     variation=Variation(turn_deg=15.0, drawn=0.5),
     limits=(

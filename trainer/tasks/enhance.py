@@ -27,6 +27,7 @@ SPEC = DamagedSpec(
         gates=OPEN,
     ),
     data=SETS_SHOWN,
+    kin=("busi",),
     headline=("PSNR after, all damage", "PSNR before, all damage", "made worse, of those shown"),
     bars=(Bar(figure="made worse, of those shown", most=5.0),),
     truth=as_it_is,

@@ -38,6 +38,7 @@ SPEC = DamagedSpec(
         aspects=tuple(_aspect(kind) for kind in KINDS),
     ),
     data=SETS_SHOWN,
+    kin=("busi",),
     headline=("rank correlation of the score", "quality grade, within one", "quality grade, exact"),
     bars=(Bar(figure="rank correlation of the score", least=0.7),),
     truth=as_it_is,

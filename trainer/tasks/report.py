@@ -212,7 +212,7 @@ SPEC = TaskSpec(
         questions=tuple(each.question() for each in ASKED),
     ),
     data=("thyroid", "bus_bra", "lung_pocus"),
-    kin=("carotid_cca", "usgra_seg"),
+    kin=("carotid_cca", "usgra_seg", "busi"),
     headline=("text agrees with every known finding", "statements right, of those made", "statements withheld"),
     bars=(Bar(figure="statements right, of those made", least=90.0),),
     truth=findings,

@@ -52,3 +52,4 @@ SETS = {
     "timtrack_muscle": SetOnCard(title="TimTrack (van der Zee, Kuo 2022)", licence="CC0 1.0"),
     "usgra_seg": SetOnCard(title="usgra-seg (Kandaouroff 2025)", licence="CC BY 4.0"),
 }
+SAME_PICTURES = {"hc18_landmarks": "hc18"}  # a set whose index points at the files of another

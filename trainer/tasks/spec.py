@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from integration.phantom import Scene
 from models.packages.settings import Settings
 from trainer.data.cohort import read_gray, rows
 from trainer.errors import MissingData
@@ -19,6 +20,7 @@ from trainer.tasks.twins import LEAKING, twins
 
 Row: TypeAlias = Mapping[str, str]
 SOURCE = "data set"  # the trait that every example has
+MARKS = "burned-in marks"  # the trait of pictures in which they are painted over
 # columns of index files that tell pictures apart, and what they are called where figures of groups are told
 TRAITS = {
     "device": "device",
@@ -72,6 +74,10 @@ class TaskSpec:
     settings: Settings  # with open gates and without calibration
     data: tuple[str, ...]  # folders of its data sets, keys of `sets.SETS`
     kin: tuple[str, ...] = ()  # other sets that may show the same things, so that they are no outsiders
+    unseen: tuple[str, ...] = ()  # sets of other sites, never learned from, on which it is measured too
+    normal: tuple[str, str] | None = None  # column and value by which their rows say that there is nothing to mark
+    painted: bool = False  # learned, calibrated and measured with burned-in marks painted over as well
+    phantoms: Callable[[int], Scene] | None = None  # by seed: of known size, on which it is measured too
     headline: tuple[str, ...]  # the figures that stand for the task where there is room for few
     bars: tuple[Bar, ...] = ()  # what test pictures have to show, or its packages are trials
     # The folder of a set, its name and a row of its index to the truth; None: the row is not for this task.
@@ -80,6 +86,7 @@ class TaskSpec:
     beside: Callable[[Row, Sequence[Row]], Sequence[Row]] | None = None
     variation: Variation = Variation()
     limits: tuple[str, ...] = ()
+    baseline: str = ""  # how another network did on the same test pictures, where that was measured elsewhere
 
     def examples(self, data: Path, split: str) -> list[Example]:
         """All examples of a split, in the order of the index files.
@@ -96,13 +103,14 @@ class TaskSpec:
         MissingData
             A set is not there, or no row of it is for this task.
         """
-        found = [example for name in self.data for example in self._of_set(data / name, name, split)]
+        found = [example for name in self.data for example in self.examples_of(name, data, split)]
         if not found:
             raise MissingData(f"no picture in {', '.join(self.data)} is for '{self.name}' in the split '{split}'")
         return found
 
-    def _of_set(self, folder: Path, name: str, split: str) -> list[Example]:
-        found = []
+    def examples_of(self, name: str, data: Path, split: str) -> list[Example]:
+        """The examples of one set, its own or of another site; raises as `examples` where the set is not there."""
+        folder, found = data / name, []
         doubled = twins(folder, split) if name in LEAKING else frozenset()
         listed = rows(folder, split)
         for row in listed:

@@ -6,7 +6,8 @@ matrix too, so nothing here has to know of it; tasks that must not be mirrored s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self, runtime_checkable
 
 import cv2
@@ -45,11 +46,12 @@ class Outlined:
 
     mask: NDArray[np.uint8]  # (H, W), 0 to 255, soft at the edge
     yes: float = float("nan")  # 1 or 0; NaN not known
+    lengths_mm: Mapping[str, float] = field(default_factory=dict)  # by the name of the measurement, as far as known
 
     def moved(self, matrix: NDArray[np.float64], size: int) -> Outlined:
-        """The mask interpolated; the answer stays."""
+        """The mask interpolated; the answer and the lengths, which are of the body, stay."""
         warped = cv2.warpAffine(self.mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
-        return Outlined(mask=np.asarray(warped, dtype=np.uint8), yes=self.yes)
+        return replace(self, mask=np.asarray(warped, dtype=np.uint8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,7 @@ SPEC = TaskSpec(
     size=192,
     settings=ViewSettings(scope=0.5, regions=REGIONS),
     data=(*ORGAN_OF_SET, "abdomen"),
+    kin=("busi",),
     headline=("organ accuracy", "region accuracy"),
     bars=(Bar(figure="organ accuracy", least=90.0),),
     truth=seen,

@@ -79,13 +79,14 @@ def test_evaluate__a_card_that_says_otherwise__exits_1_and_names_the_figure(done
     assert mended.exit_code == 0, mended.output
 
 
-def test_evaluate__an_outline_with_older_figures__tells_them_and_its_groups(tmp_path):
+def test_evaluate__a_bundled_package__tells_its_figures_and_its_groups(tmp_path):
     data = toy.make(tmp_path, "hc18", {"train": 4, "test": 4})
     told = CliRunner().invoke(app, ["evaluate", str(PERMISSIVE / "fetal-head"), "--data", str(data), "--json"])
     assert told.exit_code == 0, told.output
     names = [figure["name"] for figure in json.loads(told.stdout)["figures"]]
-    assert "Dice, mean of all outlines, said or withheld" in names
+    assert "fetal head Dice, said or withheld" in names
     assert "fetal head Dice, silence counted as 0" in names
+    assert "phantom stills, seeds 0 to 1" in {figure["data"] for figure in json.loads(told.stdout)["figures"]}
     assert {group["trait"] for group in json.loads(told.stdout)["subgroups"]} == {"device", "size"}
 
 
@@ -95,7 +96,7 @@ def test_evaluate__an_outline_with_older_figures__tells_them_and_its_groups(tmp_
         (["--task", "spleen"], "there is no task 'spleen'"),
         (["--task", "carotid", "--method", "magic"], "--method is frozen, lora, full"),
         (["--task", "carotid", "--task", "view"], "one by one"),
-        (["--task", "fetal-head", "--shots", "3"], "not for outlines together"),
+        ([], "one by one: say --task with one of fetal-head, breast-lesion, carotid"),
         (["--task", "liver-mass"], "there is no"),
         (["--task", "carotid", "--baseline", "luck"], "--baseline is scratch or cnn"),
     ],

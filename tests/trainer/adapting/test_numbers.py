@@ -21,12 +21,13 @@ from trainer.adapting.bland_altman import bland_altman
 from trainer.adapting.case import Asked
 from trainer.adapting.closing_numbers import regression
 from trainer.adapting.feed import Kept, view
+from trainer.adapting.further import data_words
 from trainer.adapting.judging_ejection import plots, results
 from trainer.adapting.judging_masks import segmentation_case
 from trainer.adapting.judging_numbers import regression_case
 from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import cases_of, plots_of, results_of
-from trainer.adapting.packing import data_words, figure, pack
+from trainer.adapting.packing import figure, pack
 from trainer.adapting.pool import Shown, gather
 from trainer.adapting.pupil import Pupil
 from trainer.errors import MissingData

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from models.packages import verify
+from models.packages.weights import DERIVED
 from tests.trainer.adapting import toy
+from trainer.cards import VERSION
 from trainer.errors import BadRecipe, WrongCheckpoint
 from trainer.joint import packing
 from trainer.joint.batches import drawn, order
@@ -122,10 +124,10 @@ def test_training__checkpoint_of_another_recipe__refused(pictures, tmp_path):
 
 
 def test_packages__of_a_training__whole_and_on_one_encoder(pictures, data, tmp_path, monkeypatch):
-    losses = [done.losses for done in trained(pictures, tmp_path / "state", epochs=6).run()]
+    losses = [done.losses for done in trained(pictures, tmp_path / "state", epochs=12).run()]  # until it outlines
     assert set(losses[0]) == set(SPECS)
     assert losses[-1]["one"] < losses[0]["one"]
-    monkeypatch.setattr(packing, "joint_spec", SPECS.__getitem__)
+    monkeypatch.setattr(packing, "spec_of", SPECS.__getitem__)
     learned = read_learned(tmp_path / "state" / CHECKPOINT, data, "echocare-train joint")
     cards = list(packages(learned, data, tmp_path / "packages"))
     assert [card.task for card in cards] == list(SPECS)
@@ -134,6 +136,13 @@ def test_packages__of_a_training__whole_and_on_one_encoder(pictures, data, tmp_p
         assert verify(tmp_path / "packages" / card.task).card.figures
         roles = {each.name: each.role for each in card.training.data}
         assert sum(role == "in scope" for role in roles.values()) == 1
+    start = start_of([tmp_path / "packages" / task for task in ("one", "two")])
+    assert [(stage.name, stage.epochs) for stage in start.stages] == [
+        (f"package {task} {VERSION}", 0) for task in ("one", "two")
+    ]
+    for name, value in learned.network.state_dict().items():
+        if not name.endswith(DERIVED) and not name.startswith("heads.answers."):
+            assert torch.allclose(value.float(), start.weights[name].float(), atol=2e-3), name
 
 
 def test_recipe__unknown_key__named(tmp_path):

@@ -14,7 +14,7 @@ from tests.trainer.adapting import toy
 from tests.trainer.promote import made, toy_site
 from tests.trainer.promote.toy_site import TASK
 from trainer import bootstrap
-from trainer.adapting import pool
+from trainer.adapting import pool, silence
 from trainer.adapting.plan import Plan
 from trainer.promote import site_task, steps
 from trainer.promote.errors import NothingRuns, NothingToRollBack, NotPromoted, PackageAltered, SiteBusy
@@ -30,7 +30,8 @@ def little():
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bootstrap, "ROUNDS", 200)
-        patch.setattr(pool, "NONSENSE", {"train": (6, 31), "val": (6, 32)})
+        patch.setattr(pool, "NONSENSE", {"train": (6, 31), "val": (6, 32), "test": (6, 33)})
+        patch.setattr(silence, "PHANTOM_SEEDS", range(2))
         patch.setattr(site_task, "NONSENSE", (6, 900_002))
         patch.setattr(steps, "spec_of", lambda task: toy.spec("segmentation"))
         patch.setattr(steps, "Plan", functools.partial(Plan, least=8, views=1, batch=4))
