@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import cv2
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.engine import Engine, EngineError
+from models.engine import EngineError
 from models.packages import PackageError, load_package
 from models.packages.card import SilenceFigure
 from models.packages.package import TaskPackage
@@ -25,7 +25,7 @@ from trainer.adapting.report import Page, page
 from trainer.adapting.silence import silences
 from trainer.adapting.subgroups import counted, headlines
 from trainer.errors import TrainerError
-from trainer.evaluate import Result
+from trainer.evaluate import PRECISION, Result, engine_of
 from trainer.tasks import spec_of
 
 Data = Annotated[Path, typer.Option(envvar="ECHOCARE_DATA", help="Folder that holds the data sets.")]
@@ -45,6 +45,9 @@ def evaluate(  # noqa: PLR0913 - a command's options are its parameters
     check: Annotated[
         bool, typer.Option("--check", help="Compare with the card; exit status 1 where they differ.")
     ] = False,
+    precision: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="Of the passes; cards tell of float32.")
+    ] = PRECISION,
     write: Annotated[
         bool, typer.Option("--write", help="First write the figures of the test split to the card.")
     ] = False,
@@ -59,7 +62,7 @@ def evaluate(  # noqa: PLR0913 - a command's options are its parameters
         if write:
             packing.describe(spec_of(load_package(package).identity.task), data, package)
         loaded = load_package(package)
-        told = evaluation(loaded, data, split, beside or ())
+        told = evaluation(loaded, data, split, beside or (), precision)
         quiet = _silences(loaded, data) if scope else []
     except (TrainerError, PackageError, EngineError) as fault:
         typer.echo(str(fault), err=True)
@@ -132,5 +135,5 @@ def _compare(told: Evaluation) -> None:
 
 
 def _silences(loaded: TaskPackage, data: Path) -> list[SilenceFigure]:
-    with Engine([loaded], device="cpu") as engine:
+    with engine_of(loaded) as engine:
         return silences(engine, spec_of(loaded.identity.task), data)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.engine import Engine, FrameInput, TaskFindings
+from models.packages.package import TaskPackage
+
+PRECISION: Final = "float32"  # figures on cards are measured in it, whatever a processor could do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,11 @@ class Result:
     high: float | None
     unit: str
     n: int
+
+
+def engine_of(package: TaskPackage, precision: str = PRECISION) -> Engine:
+    """An engine of one package on the CPU, to be closed; in the precision of the figures on cards unless told."""
+    return Engine([package], device="cpu", precision=precision)
 
 
 def look(engine: Engine, task: str, picture: NDArray[np.uint8], times: int = 1) -> TaskFindings:

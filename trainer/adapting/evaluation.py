@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.engine import Engine
 from models.packages.card import Card
 from models.packages.package import CARD, TaskPackage, load_package
 from trainer.adapting.beside import Beside, in_words, read_figures
@@ -15,7 +14,7 @@ from trainer.adapting.further import data_words, measured
 from trainer.adapting.negatives import false_marks
 from trainer.adapting.packing import DIGITS
 from trainer.adapting.subgroups import SubgroupResult, sized, subgroups
-from trainer.evaluate import Result
+from trainer.evaluate import PRECISION, Result, engine_of
 from trainer.tasks import spec_of
 from trainer.tasks.spec import Example, TaskSpec
 
@@ -33,7 +32,9 @@ class Evaluation:
     beside: tuple[Beside, ...] = ()
 
 
-def evaluation(package: TaskPackage, data: Path, split: str, others: Sequence[Path] = ()) -> Evaluation:
+def evaluation(
+    package: TaskPackage, data: Path, split: str, others: Sequence[Path] = (), precision: str = PRECISION
+) -> Evaluation:
     """Measure a package as the node runs it; the same each time.
 
     Parameters
@@ -46,6 +47,8 @@ def evaluation(package: TaskPackage, data: Path, split: str, others: Sequence[Pa
         train, val or test.
     others
         To set beside it: folders of packages of the task, or files of figures.
+    precision
+        Of the engine: float32, which cards tell of, or bfloat16.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def evaluation(package: TaskPackage, data: Path, split: str, others: Sequence[Pa
     """
     spec = spec_of(package.identity.task)
     examples = sized(spec, data, spec.examples(data, split))
-    with Engine([package], device="cpu") as engine:
+    with engine_of(package, precision) as engine:
         cases, figures = measured(engine, spec, data, split, examples)
         false = false_marks(engine, spec, data, split, examples)
     return Evaluation(
@@ -100,7 +103,7 @@ def _beside(other: Path, spec: TaskSpec, examples: Sequence[Example], data: Path
     if not (other / CARD).is_file():
         return read_figures(other)
     package = load_package(other)
-    with Engine([package], device="cpu") as engine:
+    with engine_of(package) as engine:
         _, figures = measured(engine, spec, data, split, examples)
     whole = other.resolve()
     return Beside(name=f"{whole.parent.name}/{whole.name}", figures=tuple(figures))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from models.engine import Engine
 from models.frames import FrameInput, square_of
 from models.packages.card import Card, Figure, Training, card_text
 from models.packages.encoders import EncoderPackage
@@ -25,7 +24,8 @@ from trainer.adapting.measuring import ask
 from trainer.adapting.pool import OUTSIDERS, few, outsiders
 from trainer.adapting.silence import silences
 from trainer.cards import SPLIT, draft
-from trainer.evaluate import Result
+from trainer.evaluate import Result, engine_of
+from trainer.machine import machine
 from trainer.tasks.bars import trial_of
 from trainer.tasks.spec import TaskSpec
 from trainer.tasks.truths import Truth
@@ -90,7 +90,7 @@ def close(
     """
     package = load_package(folder)
     size = package.card.input.size
-    with Engine([package], device="cpu") as engine:
+    with engine_of(package) as engine:
         seen = [ask(engine, spec.name, example) for example in validation(spec, data)]
         squares = []
         for _, picture in outsiders(spec, data, "val", foreign_sets):
@@ -104,7 +104,7 @@ def close(
 def describe(spec: TaskSpec, data: Path, folder: Path) -> Packed:
     """Measure a package on the test pictures and write the figures into its card; raises as `pack`."""
     package = load_package(folder)
-    with Engine([package], device="cpu") as engine:
+    with engine_of(package) as engine:
         cases, results = measured(engine, spec, data, "test", spec.examples(data, "test"))
         silence = silences(engine, spec, data)
     figures = tuple(map(figure, results))
@@ -144,7 +144,7 @@ def _draft(adaptation: Adaptation, command: str) -> Card:
         command=command,
         seed=plan.seed,
         hours=round(adaptation.seconds / 3600, 2),
-        machine=f"one process of {torch.get_num_threads()} thread(s), no accelerator",
+        machine=machine(),
         notes=f"Method {plan.method}: {taught} numbers trained, {adaptation.next_epoch} of at most {plan.epochs}"
         f" epochs, ended by validation; plan {plan.digest()[:12]}.",
     )

@@ -23,11 +23,11 @@ from trainer.joint.pictures import Picture, gather
 from trainer.joint.recipe import JointRecipe, recipe_of
 from trainer.joint.training import read_state, stages_of
 from trainer.lineage import Stage
+from trainer.machine import machine
 from trainer.tasks import spec_of
 from trainer.tasks.sets import SAME_PICTURES, SETS
 from trainer.tasks.spec import TaskSpec
 
-MACHINE = "one thread of an x86-64 machine (AMD Zen 3, 2 cores), no accelerator, shared with other work"
 MADE = DataSet(name="noise, text, shapes, sectors without organs", role="out of scope", licence="this repository's")
 
 
@@ -41,6 +41,7 @@ class Learned:
     pictures: tuple[Picture, ...]
     stages: tuple[Stage, ...]
     command: str
+    machine: str
 
 
 def read_learned(checkpoint: Path, data: Path, command: str) -> Learned:
@@ -68,6 +69,7 @@ def read_learned(checkpoint: Path, data: Path, command: str) -> Learned:
         pictures=tuple(gather(specs, data, recipe)),
         stages=stages_of(state, checkpoint),
         command=command,
+        machine=state.get("machine") or machine(),
     )
 
 
@@ -128,7 +130,7 @@ def _training(learned: Learned, spec: TaskSpec) -> Training:
         command=learned.command,
         seed=learned.recipe.seed,
         hours=round(hours(learned.stages), 1),
-        machine=MACHINE,
+        machine=learned.machine,
         notes=story(learned.stages),
     )
 

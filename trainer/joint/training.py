@@ -28,6 +28,7 @@ from trainer.joint.pictures import Picture, scopes
 from trainer.joint.recipe import JointRecipe
 from trainer.lineage import Stage, Start, read_start
 from trainer.losses import answer_loss
+from trainer.machine import machine
 from trainer.tasks.spec import TaskSpec
 
 log = logging.getLogger(__name__)
@@ -199,6 +200,7 @@ class JointTraining:
             "step": self.step,
             "next_epoch": self.next_epoch,
             "seconds": self.seconds,
+            "machine": machine(),
             "before": [asdict(stage) for stage in self.before],
         }
         save_state(state, self.folder / CHECKPOINT)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine import Engine
 from models.findings import Finding, NoFinding
 from models.packages.package import TaskPackage
 from trainer.adapting.measuring import cases_of
-from trainer.evaluate import look
+from trainer.evaluate import engine_of, look
 from trainer.promote.comparing import Scored
 from trainer.promote.errors import CannotCompare
 from trainer.tasks.spec import Example
@@ -46,7 +45,7 @@ def measure(package: TaskPackage, examples: Sequence[Example], foreign: Sequence
         It does not run.
     """
     task = package.identity.task
-    with Engine([package], device="cpu") as engine:
+    with engine_of(package) as engine:
         try:
             cases = cases_of(engine, task, examples)
         except TypeError as fault:
