@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 MODULES = tuple(
-    f"benchmarks.{name}" for name in ("intake", "seg_write", "latency", "worker_memory", "encoder", "engine")
+    f"benchmarks.{name}" for name in ("intake", "stow", "seg_write", "latency", "worker_memory", "encoder", "engine")
 )
 
 
