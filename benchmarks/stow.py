@@ -3,8 +3,8 @@
 python -m benchmarks.stow [--rounds N] [--stills N] [--request N] [--json]
 
 The same synthetic stills go to each in requests of some, one after another over one connection. The node answers when
-every instance of a request is stored and synced; Orthanc with its defaults. Every run sends new instances of a new study,
-the order of receivers rotates from round to round, and what counts is the median over the rounds.
+every instance of a request is stored and synced; Orthanc with its defaults. Every run sends new instances of a new
+study, the order of receivers rotates from round to round, and what counts is the median over the rounds.
 """
 
 from __future__ import annotations
@@ -83,6 +83,14 @@ def start(stack: ExitStack, folder: Path) -> list[Receiver]:
     pacs = stack.enter_context(orthanc(folder / "orthanc"))
     url = f"http://127.0.0.1:{ours.http_port}"
     client = stack.enter_context(httpx.Client(base_url=url, timeout=SETTLE_S, trust_env=False))
+
+    def answers() -> bool:
+        try:
+            return client.get("/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    wait_until(answers, SETTLE_S, "the node answers by HTTP")
 
     def settle_node() -> None:
         wait_until(lambda: not ours.incoming(), SETTLE_S, "the node indexed what came")
