@@ -7,6 +7,7 @@ DICOM PS3.18 10.5 (Store transaction), Table I.2-2 (Failure Reason).
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from ipaddress import ip_address
 from typing import Any, Final
@@ -29,6 +30,8 @@ from node.roles import SCHEDULER
 from node.wake import Wake
 
 HEAD_BYTES: Final = 256 * 2**10  # in which the Study Instance UID has to come where a study is named
+SYNCS: Final = 8  # instances of one request that are made safe at a time
+MOST_WAITING: Final = 32  # instances of one request that came and are not safe yet
 MOST_COMMENT: Final = 1000  # characters of what is said of failures in the header `Warning`
 
 
@@ -59,8 +62,9 @@ async def _store(request: Request, settings: Settings, uploads: anyio.Semaphore,
         taken = await _take(request, settings, study)
     finally:
         uploads.release()
-    status, body = answer(taken.outcomes)
-    headers = {"Warning": f'299 echocare-node "{"; ".join(taken.faults)[:MOST_COMMENT]}"'} if taken.faults else None
+    status, body = answer(taken.outcomes())
+    faults = "; ".join(dict.fromkeys(taken.faults()))[:MOST_COMMENT]
+    headers = {"Warning": f'299 echocare-node "{faults}"'} if faults else None
     return JSONResponse(body, status, headers, ANSWER)
 
 
@@ -95,7 +99,8 @@ async def _take(request: Request, settings: Settings, study: str | None) -> _Tak
     except (TimeoutError, ClientDisconnect) as fault:
         raise HTTPException(408, "the body did not come to its end: send it again") from fault
     finally:
-        taken.close()
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(taken.close)
     return taken
 
 
@@ -109,8 +114,9 @@ class _Taken:
     """
 
     def __init__(self, settings: Settings, study: str | None) -> None:
-        self.outcomes: list[Stored] = []
-        self.faults: list[str] = []  # in words, without identifiers
+        self._ended: list[tuple[PartStart | None, Future[Answer]]] = []
+        # Instances are made safe beside the one that comes: syncs that run together share commits of the journal.
+        self._syncs = ThreadPoolExecutor(SYNCS, "stow-sync")
         self._study = study
         self._called, self._calling = settings.node.ae_title, settings.http.calling_ae
         classes = settings.listener.storage_sop_classes
@@ -148,32 +154,42 @@ class _Taken:
         start, intake = self._start, self._intake
         if start is None:
             return
-        said = self._refusal or self._other_study(start)
-        if said is None and intake is not None:
-            said = intake.finish()
-        self._abandon()
-        if said is not None and said.status is not Status.SUCCESS:
-            self.faults.append(said.comment)
-        self.outcomes.append(
-            Stored(
-                sop_class_uid=start.sop_class_uid,
-                sop_instance_uid=start.sop_instance_uid,
-                reason=None if said is None or said.status is Status.SUCCESS else int(said.status),
-            )
-        )
+        refusal = self._refusal or self._other_study(start)
+        if refusal is not None or intake is None:
+            self._abandon()
+            self._end(start, refusal or Answer(status=Status.PROCESSING_FAILURE))
+            return
+        self._start = self._intake = None
+        self._ended.append((start, self._syncs.submit(_made_safe, intake)))
+        if len(self._ended) > MOST_WAITING:
+            self._ended[-MOST_WAITING][1].result()  # holds the sender up while the disk is behind
 
     def refuse(self, words: str) -> None:
         """A part was no DICOM file."""
-        self.faults.append(words)
-        self.outcomes.append(Stored(sop_class_uid="", sop_instance_uid="", reason=int(Status.CANNOT_UNDERSTAND)))
+        self._end(None, Answer(status=Status.CANNOT_UNDERSTAND, comment=words))
+
+    def outcomes(self) -> list[Stored]:
+        """What became of each instance, in order; waits until all are safe."""
+        return [_outcome(start, said.result()) for start, said in self._ended]
+
+    def faults(self) -> list[str]:
+        """What was wrong, in words without identifiers."""
+        answers = [said.result() for _, said in self._ended]
+        return [said.comment for said in answers if said.status != Status.SUCCESS]
 
     def close(self) -> None:
         """Drop what was not whole, and wake the scheduler where something was stored."""
         self._abandon()
+        self._syncs.shutdown(wait=True)
         self._archive.close()
-        if any(each.reason is None for each in self.outcomes):
+        if any(each.reason is None for each in self.outcomes()):
             with Wake(self._data_dir) as wake:
                 wake.ring(SCHEDULER)
+
+    def _end(self, start: PartStart | None, said: Answer) -> None:
+        known: Future[Answer] = Future()
+        known.set_result(said)
+        self._ended.append((start, known))
 
     def _abandon(self) -> None:
         if self._intake is not None:
@@ -186,6 +202,21 @@ class _Taken:
         if _study_of(bytes(self._head), start) == self._study:
             return None
         return Answer(status=Status.MISMATCH, comment="data set is of another study than the address")
+
+
+def _made_safe(intake: Intake) -> Answer:
+    try:
+        return intake.finish()
+    finally:
+        intake.abandon()
+
+
+def _outcome(start: PartStart | None, said: Answer) -> Stored:
+    return Stored(
+        sop_class_uid=start.sop_class_uid if start is not None else "",
+        sop_instance_uid=start.sop_instance_uid if start is not None else "",
+        reason=None if said.status == Status.SUCCESS else int(said.status),
+    )
 
 
 def _refusal(start: PartStart, classes: frozenset[str]) -> Answer | None:
