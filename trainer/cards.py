@@ -39,6 +39,7 @@ def draft(spec: TaskSpec, size: int, encoder: str, training: Training) -> Card:
         weights=Weights(sha256="0" * 64, precision="float16"),
         training=training,
         figures=(),
+        headline=spec.headline,
         baseline=spec.baseline or NO_BASELINE,
         silence=(),
         limits=spec.limits,

@@ -15,6 +15,7 @@ from models.packages.parts import CardPart
 from models.packages.settings import Settings
 
 SCHEMA = 1
+NEWER = {"trial": None, "headline": ()}  # keys that came later, and what they are where a card lacks them
 
 
 class InputScope(CardPart):
@@ -115,14 +116,20 @@ class Card(CardPart):
     weights: Weights
     training: Training
     figures: tuple[Figure, ...]
+    headline: tuple[str, ...] = ()  # names of the figures that stand for the package where there is room for few
     baseline: str
     silence: tuple[SilenceFigure, ...]
     limits: tuple[str, ...]
 
     def canonical(self) -> bytes:
-        """One byte string for one meaning: JSON with sorted keys; the same as before cards knew of trials."""
-        without = {"trial"} if self.trial is None else None
+        """One byte string for one meaning: JSON with sorted keys; for a card without `NEWER` as before they came."""
+        without = {key for key, empty in NEWER.items() if getattr(self, key) == empty}
         return json.dumps(self.model_dump(mode="json", by_alias=True, exclude=without), sort_keys=True).encode()
+
+    def headlines(self) -> tuple[Figure, ...]:
+        """The first figure of each name in `headline`, that of the task's own data."""
+        found = {figure.name: figure for figure in reversed(self.figures)}
+        return tuple(found[name] for name in self.headline if name in found)
 
     def digest(self) -> str:
         """`sha256:…` over the card and, through their digest in it, over the weights."""

@@ -14,7 +14,7 @@ from node.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from models.packages import EncoderPackage, Inventory, TaskPackage
-    from models.packages.card import DataSet
+    from models.packages.card import DataSet, Figure
 
 SHOWN = len("sha256:") + 12  # characters of a digest in tables
 NAME_HELP = "Task, or name or digest of an encoder, from `models list`."
@@ -196,6 +196,9 @@ def _show(found: Inventory) -> None:
             for package in found.packages
         ],
     )
+    figures = [_figure(package, each) for package in found.packages for each in package.card.headlines()]
+    if figures:
+        print_table(("task", "figure", "value", "95 % interval", "n", "data"), figures)
     rows = [(_short(each), each.card.title, ", ".join(_users(each, found)) or "–", each.use) for each in found.encoders]
     print_table(("encoder", "title", "used by", "data"), rows)
     for package in found.packages:
@@ -208,6 +211,12 @@ def _show(found: Inventory) -> None:
         typer.echo(f"replaced by a later package of the same task: {package.path}", err=True)
     for refusal in found.refusals:
         typer.echo(f"refused: {refusal.path}: {refusal.reason}", err=True)
+
+
+def _figure(package: TaskPackage, figure: Figure) -> tuple[str, ...]:
+    band = "" if figure.low is None or figure.high is None else f"{figure.low:g} to {figure.high:g}"
+    value = f"{figure.value:g} {figure.unit}".strip()
+    return (package.identity.task, figure.name, value, band, str(figure.n), figure.data)
 
 
 def _warn(what: str, limited: Iterable[DataSet]) -> None:
@@ -242,6 +251,7 @@ def _task_document(package: TaskPackage) -> dict[str, Any]:
         "adapter": package.card.adapter.kind if package.card.adapter is not None else None,
         "use": package.use,
         "trial": identity.trial or None,
+        "figures": [each.model_dump(mode="json") for each in package.card.headlines()],
         "data": [_data_document(each) for each in package.card.training.data],
         "path": str(package.path),
     }

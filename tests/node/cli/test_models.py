@@ -14,6 +14,7 @@ from typer.testing import Result
 
 from models.encoder.factory import create_encoder
 from models.packages.adapters import new_adapter
+from models.packages.card import Figure
 from node.config import load_settings
 from node.installed import installed, tell_packages
 from node.logs import PlainFormatter
@@ -62,6 +63,23 @@ def test_models_list__trial_on_its_card__says_so_and_why(invoke: Invoke, config:
         "free": None,
         "tried": "Dice 0.45",
     }
+
+
+def test_models_list__figures_on_a_card__shows_those_that_stand_for_it_of_the_own_data(
+    invoke: Invoke, config: Path, site: SimpleNamespace
+) -> None:
+    own = Figure(name="Dice", data="own test", value=0.912, low=0.9, high=0.925, n=98)
+    away = own.model_copy(update={"data": "another site", "value": 0.5})
+    other = own.model_copy(update={"name": "HD95"})
+    card = outline_card("measured", figures=(other, own, away), headline=("Dice", "AUC"))
+    outline_package(site.folder / "measured", site.encoder, card)
+    words = " ".join(invoke("models", "list", "--config", config).stdout.split())
+    assert "measured Dice 0.912 0.9 to 0.925 98 own test" in words
+    assert "another site" not in words
+    assert "HD95" not in words
+    found = document(invoke("models", "list", "--json", "--config", config))
+    (figures,) = [each["figures"] for each in found["packages"] if each["task"] == "measured"]
+    assert [each["value"] for each in figures] == [0.912]
 
 
 def test_models_list__as_json__tells_encoders_users_and_data(
