@@ -72,7 +72,11 @@ class Orthanc:
 
 @contextmanager
 def orthanc(
-    folder: Path, *, modalities: Mapping[str, tuple[str, int]] | None = None, dicom_port: int | None = None
+    folder: Path,
+    *,
+    modalities: Mapping[str, tuple[str, int]] | None = None,
+    dicom_port: int | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Iterator[Orthanc]:
     """Start an Orthanc and stop it at the end of the block.
 
@@ -84,6 +88,8 @@ def orthanc(
         AE titles with address and port that it knows.
     dicom_port
         None takes a free one.
+    extra
+        Further keys of its configuration.
     """
     plugin = next((path for place in PLUGINS for path in place.glob("libOrthancDicomWeb.so*")), None)
     if plugin is None:
@@ -107,10 +113,11 @@ def orthanc(
                 "UnknownSopClassAccepted": True,
                 "OverwriteInstances": True,
                 "DicomModalities": {
-                    name: [name, address, number] for name, (address, number) in (modalities or {}).items()
+                    name: [name.upper(), address, number] for name, (address, number) in (modalities or {}).items()
                 },
                 "Plugins": [str(plugin)],
                 "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+                **(extra or {}),
             }
         )
     )
