@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from node.cli import (
+    conformance,
     deliveries,
     demo,
     doctor,
@@ -78,6 +79,7 @@ app.command("status")(status.status)
 app.command("predict")(predict.predict)
 app.command("live")(live.live)
 app.command("doctor")(doctor.doctor)
+app.command("conformance")(conformance.conformance)
 app.command("reindex")(reindex.reindex)
 app.add_typer(studies.group, name="studies")
 app.add_typer(rules.group, name="rules")

@@ -1,0 +1,268 @@
+"""The DICOM Conformance Statement of a node, made from its code and its configuration.
+
+References
+----------
+DICOM PS3.2 Annex A (template of the statement), PS3.4 (service classes), PS3.18 10.5 (Store transaction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from pydicom.uid import UID
+
+from integration.dimse.store import WARNINGS
+from integration.results.patient import CHARACTER_SET
+from node.archive.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from node.config import DimsePeer, Settings
+from node.listener import sop_classes
+from node.listener.commands import Status
+from node.listener.negotiation import SERVICE_TRANSFER_SYNTAXES, VERIFICATION_TRANSFER_SYNTAXES
+
+CREATED: Final = (
+    ("1.2.840.10008.5.1.4.1.1.66.4", "masks, BINARY; IOD of Segmentation", "SEG"),
+    ("1.2.840.10008.5.1.4.1.1.88.34", "measurements by TID 1500; and findings that cannot be drawn, as text", "SR"),
+    ("1.2.840.10008.5.1.4.1.1.7", "a marked or processed still", "SC"),
+    ("1.2.840.10008.5.1.4.1.1.7.2", "a processed cine, gray", "SC"),
+    ("1.2.840.10008.5.1.4.1.1.7.4", "a marked or processed cine", "SC"),
+)
+STORE_STATUSES: Final = (
+    (Status.SUCCESS, "the instance and its name are synced to disk; the index follows"),
+    (Status.SOP_CLASS_NOT_SUPPORTED, "the SOP class is not that of the presentation context, or not taken"),
+    (Status.INVALID_INSTANCE, "the SOP Instance UID is no UID"),
+    (
+        Status.OUT_OF_RESOURCES,
+        "the disk is full, under its reserve or not writable: the sender tries again later",
+    ),
+    (Status.MISMATCH, "the data set is of another SOP class or instance than the request, or of another study"),
+    (Status.CANNOT_UNDERSTAND, "the data set, or a part of a multipart body, cannot be read"),
+)
+NEWEST: Final = {  # that pydicom has no name for yet
+    "1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage",
+    "1.2.840.10008.5.1.4.1.1.66.8": "Height Map Segmentation Storage",
+    "1.2.840.10008.5.1.4.1.1.9.100.1": "Waveform Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.9.100.2": "Waveform Acquisition Presentation State Storage",
+}
+FETCHING: Final = (
+    "1.2.840.10008.5.1.4.1.2.2.1",  # Study Root Query/Retrieve Information Model - FIND
+    "1.2.840.10008.5.1.4.1.2.2.2",  # MOVE
+)
+
+
+def conformance_markdown(settings: Settings | None = None) -> str:
+    """The statement in Markdown, in the layout of PS3.2.
+
+    Parameters
+    ----------
+    settings
+        Of the node that it is about; None: one with defaults.
+    """
+    settings = settings or Settings()
+    return "\n".join(
+        [
+            *_overview(settings),
+            *_networking(settings),
+            *_web(settings),
+            *_rest(),
+        ]
+    )
+
+
+def _overview(settings: Settings) -> list[str]:
+    listener = settings.listener
+    services = [
+        ("Storage", "images, and whatever else the classes of 2.2 hold", "yes", "results"),
+        ("Verification", "", "yes", "doctor"),
+        ("Modality Performed Procedure Step", "", _said(listener.mpps), "no"),
+        ("Instance Availability Notification", "", _said(listener.availability), "no"),
+        ("Storage Commitment Push Model", "", _said(listener.commitment), "where a peer has `commitment`"),
+        ("Query/Retrieve (FIND, MOVE), Study Root", "", "no", "gathering of training data"),
+        ("Store transaction (STOW-RS)", "`/dicom-web/studies`", "yes", "no"),
+        ("Search and Retrieve transactions (QIDO-RS, WADO-RS)", "", "no", "gathering of training data"),
+    ]
+    return [
+        "# DICOM Conformance Statement",
+        "",
+        f"Product: echocare-node, implementation {IMPLEMENTATION_VERSION_NAME} ({IMPLEMENTATION_CLASS_UID}). This page"
+        " is made from the code: `.venv/bin/python -m node.conformance > docs/conformance.md`; that of a node with its"
+        " own configuration by `echocare-node conformance`. For research use only, not for diagnosis.",
+        "",
+        "## 1 Overview",
+        "",
+        "The node takes ultrasound studies, computes findings, and writes results into the same studies.",
+        "",
+        *_table(("service", "remarks", "as provider (SCP, origin server)", "as user (SCU, user agent)"), services),
+    ]
+
+
+def _networking(settings: Settings) -> list[str]:
+    listener = settings.listener
+    stored = sorted(sop_classes.DEFAULT if listener.storage_sop_classes is None else listener.storage_sop_classes)
+    offered = [
+        uid
+        for uid, is_offered in (
+            (sop_classes.PERFORMED_STEP, listener.mpps),
+            (sop_classes.INSTANCE_AVAILABILITY, listener.availability),
+            (sop_classes.STORAGE_COMMITMENT, listener.commitment),
+        )
+        if is_offered
+    ]
+    peers = [
+        (name, "C-STORE" + (", storage commitment" if peer.commitment else ""))
+        for name, peer in settings.peers.items()
+        if isinstance(peer, DimsePeer)
+    ]
+    return [
+        "",
+        "## 2 Networking",
+        "",
+        "### 2.1 Application entity",
+        "",
+        *_table(
+            ("property", "value"),
+            [
+                ("AE title", f"`{settings.node.ae_title}`"),
+                ("port", f"{listener.dicom_port}" + (" (DICOM TLS)" if listener.tls.enabled else "")),
+                ("application context", "1.2.840.10008.3.1.1.1"),
+                ("associations at a time, as acceptor", str(listener.max_associations)),
+                ("maximum PDU length announced", f"{listener.max_pdu_bytes} bytes"),
+                ("asynchronous operations", "none"),
+                ("callers", "those of `listener.allow`, by AE title and address; by default this machine alone"),
+                ("called AE title", "checked" if listener.called_ae_check else "not checked"),
+                ("extended negotiation", "role selection for Storage Commitment; a user identity is passed over"),
+            ],
+        ),
+        "",
+        "### 2.2 Storage as SCP",
+        "",
+        "Every transfer syntax is accepted, the first one proposed: an instance is kept as it came, and frames are"
+        " decoded when a task asks for them.",
+        "",
+        *_table(("SOP class", "UID"), [(_name(uid), f"`{uid}`") for uid in stored]),
+        "",
+        *_table(("status", "when"), [(f"{status.value:04X}", words) for status, words in STORE_STATUSES]),
+        "",
+        "### 2.3 Other services as SCP",
+        "",
+        *_table(
+            ("SOP class", "UID", "transfer syntaxes"),
+            [
+                (_name(uid), f"`{uid}`", _syntaxes(syntaxes))
+                for uid, syntaxes in [
+                    (sop_classes.VERIFICATION, VERIFICATION_TRANSFER_SYNTAXES),
+                    *((uid, SERVICE_TRANSFER_SYNTAXES) for uid in offered),
+                ]
+            ],
+        ),
+        "",
+        "A step that is COMPLETED, or an availability notification, closes the study it names once its instances are"
+        " there; DISCONTINUED closes nothing. A commitment is reported on the caller's association, later on one to the"
+        " peer with its AE title.",
+        "",
+        "### 2.4 Storage as SCU",
+        "",
+        "Results are sent in the transfer syntax they were written in, one presentation context a class and syntax.",
+        "",
+        *_table(("peer", "services"), peers or [("none is configured", "")]),
+        "",
+        "A status of success or a warning counts as accepted; the warning is kept with the delivery: "
+        + "; ".join(f"{status:04X} {words}" for status, words in WARNINGS.items())
+        + ". Everything else is tried again with growing pauses, then kept as failed until somebody retries it.",
+        "",
+        "### 2.5 Query/Retrieve as SCU",
+        "",
+        *_table(("SOP class", "UID"), [(_name(uid), f"`{uid}`") for uid in FETCHING]),
+    ]
+
+
+def _web(settings: Settings) -> list[str]:
+    return [
+        "",
+        "## 3 Web services",
+        "",
+        "### 3.1 Store transaction as origin server",
+        "",
+        *_table(
+            ("property", "value"),
+            [
+                ("resources", "`POST /dicom-web/studies`, `POST /dicom-web/studies/{study}`"),
+                ("port", str(settings.http.port)),
+                ("callers", "this machine, and the networks of `http.allow`"),
+                ("media type", '`multipart/related; type="application/dicom"`, a part an instance'),
+                ("size of a body", "not limited: it is streamed; intake ends when free space is under its reserve"),
+                ("requests at a time", str(settings.http.most_uploads)),
+                ("answer", "`application/dicom+json`: Referenced SOP and Failed SOP Sequence with Failure Reason"),
+            ],
+        ),
+        "",
+        *_table(
+            ("status", "when"),
+            [
+                ("200", "all instances are safe"),
+                ("202", "some are; the others are named with their reasons, as in 2.2"),
+                ("400", "no multipart body, or it breaks off"),
+                ("403", "the caller is not allowed"),
+                ("406, 415", "an answer or a body of another media type"),
+                ("408", "no bytes came for `listener.idle_timeout_s`"),
+                ("409", "none is stored; each is named with its reason"),
+                ("503, 507", "too many requests at a time; no space, or the archive cannot be written"),
+            ],
+        ),
+    ]
+
+
+def _rest() -> list[str]:
+    return [
+        "",
+        "## 4 Media interchange",
+        "",
+        "None. `predict -o` writes DICOM files without a DICOMDIR.",
+        "",
+        "## 5 Character sets",
+        "",
+        f"Received: every one of PS3.5 6.1. Written: {CHARACTER_SET}. Names and other attributes of patient and study"
+        " are copied from the source; where instances of a study disagree about the patient, nothing is written.",
+        "",
+        "## 6 Security",
+        "",
+        "DICOM TLS (BCP 195 profile) for the listener and for peers, with client certificates where `ca` is set."
+        " HTTP is plain: put a proxy before it where it leaves the machine. Logs hold no patient attributes.",
+        "",
+        "## 7 Objects that are created",
+        "",
+        *_table(
+            ("SOP class", "UID", "modality", "holds"),
+            [(_name(uid), f"`{uid}`", modality, words) for uid, words, modality in CREATED],
+        ),
+        "",
+        "Each is a series of its own in the study of its source, with the source's frame of reference, if any, and a"
+        " reference to it. Contributing Equipment names the task, its version and the digests of package and encoder."
+        " UIDs are derived (2.25) from the source's bytes, the package and the route: the same input gives the same"
+        " instance. Content Qualification is RESEARCH until a site says otherwise. There are no private attributes;"
+        " codes without a standard one are of the scheme 99ECHOCARE.",
+        "",
+    ]
+
+
+def _name(uid: str) -> str:
+    return NEWEST.get(uid) or UID(uid).name
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [list(columns), ["---"] * len(columns), *(list(row) for row in rows)]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def _syntaxes(uids: Iterable[str]) -> str:
+    return ", ".join(_name(uid) for uid in sorted(uids))
+
+
+def _said(is_on: bool) -> str:
+    return "yes" if is_on else "switched off"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(conformance_markdown())
