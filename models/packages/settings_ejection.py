@@ -18,6 +18,9 @@ class EjectionFraction(CardPart):
     structure: str  # name of the structure that is the cavity
     name: str = Field(default="ejection fraction", min_length=1)
     code: CodeOnCard | None = None
+    # points added to what masks give: how far they were too low on validation pairs, which masks that are too even of
+    # the largest and the smallest cavity always are
+    shift: float = Field(default=0.0, ge=-30, le=30)
     least_frames: int = Field(default=16, ge=2)  # fewer hardly hold a beat
     plausible: tuple[float, float] = (5.0, 90.0)  # %, least and most that is said
     most_jump: float = Field(default=0.5, gt=0, le=1)  # share of its volume that a cavity may lose between two frames

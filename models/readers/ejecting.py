@@ -74,13 +74,14 @@ class Ejection:
     def _said(self, heart: Heart, group: str) -> list[Finding]:
         s = self._settings
         largest, smallest = (pick(heart.beats, key=lambda beat: beat.volume) for pick in (max, min))
-        percent = ejection_fraction(largest.volume, smallest.volume)
+        percent = ejection_fraction(largest.volume, smallest.volume) + s.shift
         reason = self._silence(heart, percent)
         code = None if s.code is None else s.code.to_code()
         if reason is not None:
             return [NoFinding(name=s.name, group=group, frame=largest.frame, code=code, site=self._site, reason=reason)]
+        mended = f", of them {s.shift:+.1f} added as validation pictures want it" if s.shift else ""
         words = (
-            f"{s.name} {percent:.1f} % by the method of discs in one plane: {s.structure} largest in frame"
+            f"{s.name} {percent:.1f} % by the method of discs in one plane{mended}: {s.structure} largest in frame"
             f" {largest.frame}, smallest in frame {smallest.frame} of {heart.frames}; too low where the cine holds no"
             " whole beat"
         )

@@ -106,3 +106,10 @@ def test_cine__that_never_shows_the_ventricle__has_one_reason_and_no_second_one(
 def test_settings__that_make_no_sense__are_refused(changes, words):
     with pytest.raises(ValidationError, match=words):
         card(**changes)
+
+
+def test_cine__shift_on_the_card__is_added_and_told():
+    maps = cine([cavity(size) for size in beating()])
+    (plain, _), (shifted, words) = about(read_all(card(), maps)), about(read_all(card(shift=4.0), maps))
+    assert shifted.value == pytest.approx(plain.value + 4.0)
+    assert "+4.0 added" in words.text

@@ -16,6 +16,7 @@ from models.readers.judging import mask_in_frame as outline_in_frame
 from models.readers.marking import against_others, mark
 from trainer.adapting.case import Asked
 from trainer.adapting.fitting import platt_of
+from trainer.adapting.judging_ejection import mended
 from trainer.adapting.surfaces import dice
 from trainer.errors import LearnedTooLittle
 from trainer.tasks.spec import MARKS
@@ -33,12 +34,12 @@ SENSITIVITY = 0.90
 def segmentation(
     settings: SegmentationSettings, seen: Sequence[Asked], learned: Sequence[Truth]
 ) -> SegmentationSettings:
-    """Least confidence and areas of each structure.
+    """Least confidence and areas of each structure, and what an ejection fraction wants added.
 
     Areas are bounded by what was outlined in the training pictures too: validation may hold a single patient.
     """
     structures = [_closed(settings, number, seen, learned) for number in range(len(settings.structures))]
-    return settings.model_copy(update={"structures": tuple(structures)})
+    return settings.model_copy(update={"structures": tuple(structures), "ejection": mended(seen, settings)})
 
 
 def outline(settings: OutlineSettings, seen: Sequence[Asked], learned: Sequence[Truth]) -> OutlineSettings:

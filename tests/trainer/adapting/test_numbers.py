@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from xml.etree import ElementTree
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -22,7 +23,7 @@ from trainer.adapting.case import Asked
 from trainer.adapting.closing_numbers import regression
 from trainer.adapting.feed import Kept, view
 from trainer.adapting.further import data_words
-from trainer.adapting.judging_ejection import plots, results
+from trainer.adapting.judging_ejection import mended, plots, results
 from trainer.adapting.judging_masks import segmentation_case
 from trainer.adapting.judging_numbers import regression_case
 from trainer.adapting.loop import Adaptation
@@ -258,3 +259,37 @@ def test_heart_chambers__pictures_of_one_phase_alone__tell_no_ejection_fraction(
     assert plots(diastole, settings) == []
     without = settings.model_copy(update={"ejection": None})
     assert not [each for each in results(cases, without, "test") if "ejection" in each.name]
+
+
+def too_even(cases, count):
+    """The same pictures, end-systoles marked too large by an edge; only so many pairs."""
+    kernel = np.ones((3, 3), np.uint8)
+    seen = []
+    for case in cases[: 2 * count]:
+        (mask,) = case.asked.findings
+        if case.asked.example.traits["phase"] == "ES":
+            grown = cv2.dilate(mask.to_array().astype(np.uint8), kernel, iterations=2) > 0
+            mask = dataclasses.replace(mask, deflated=Mask.deflate(grown))
+        seen.append(dataclasses.replace(case.asked, findings=(mask,)))
+    return seen
+
+
+def test_mended__systoles_marked_too_large__adds_what_pairs_lack_and_the_bias_goes(data, monkeypatch):
+    monkeypatch.setattr("trainer.adapting.judging_ejection.LEAST_PAIRS", 8)
+    cases, settings = heart_cases(data)
+    seen = too_even(cases, 8)
+    found = mended(seen, settings)
+    assert found.shift > 3
+    assert mended(too_even(cases, 7), settings).shift == 0  # too few pairs
+    assert mended([case.asked for case in cases], settings).shift == 0  # nothing lacks
+    better = settings.model_copy(update={"ejection": found})
+    figures = {each.name: each for each in results([segmentation_case(a, better) for a in seen], better, "test")}
+    assert abs(figures["ejection fraction by discs, bias"].value) < 0.1
+
+
+def test_mended__pairs_that_are_far_off_either_way__says_no_ejection_fraction(data, monkeypatch):
+    monkeypatch.setattr("trainer.adapting.judging_ejection.LEAST_PAIRS", 8)
+    cases, settings = heart_cases(data)
+    fractions = iter([(20.0, 60.0), (70.0, 30.0)] * 4)
+    monkeypatch.setattr("trainer.adapting.judging_ejection.fractions", lambda *_: next(fractions))
+    assert mended([case.asked for case in cases], settings) is None
