@@ -50,12 +50,13 @@ NOBODY: Final = Lookers()
 def lookers_of(packages: Sequence[TaskPackage], routes: Routes) -> Lookers:
     """The packages of the kinds `view` and `quality`, as far as rules ask for their facts.
 
-    Of several packages of one kind the one whose task has the kind's name looks, else the first by name.
+    Of several packages of one kind the one whose task has the kind's name looks, else the first by name. A trial never
+    looks: what it says would decide about other tasks.
     """
     asked = set(routes.view_names)
     found = []
     for kind, facts in KINDS.items():
-        of_kind = [package for package in packages if package.card.settings.kind == kind]
+        of_kind = [each for each in packages if each.card.settings.kind == kind and not each.identity.trial]
         of_kind.sort(key=lambda package: (package.identity.task != kind, package.identity.task))
         if of_kind and asked.intersection(facts):
             found.append(looker_of(of_kind[0]))

@@ -35,12 +35,12 @@ LOST = 0.01  # share of right answers that one gate may refuse
 SCOPE = (0.3, 0.9)  # a threshold outside would rest on noise
 MOST_LEAST = 0.5  # a least probability is not set above it
 NEAR = 0.05  # of a picture's diagonal: a point within it was found
+PRECISE = 0.6  # least share of boxes said that have to be right
+WITHHELD = 0.99
 USUAL_SCORE = 0.3  # of a box whose class no validation picture shows
 
 
-def closed(
-    settings: Settings, seen: Sequence[Asked], foreign: Sequence[float], learned: Sequence[Truth] = ()
-) -> Settings:
+def closed(settings: Settings, seen: Sequence[Asked], learned: Sequence[Truth] = ()) -> Settings:
     """The settings of a card as validation pictures want them.
 
     Parameters
@@ -49,8 +49,6 @@ def closed(
         With open gates.
     seen
         Validation pictures, and what a package with these settings said of them.
-    foreign
-        Scope scores of pictures that should not be answered.
     learned
         What is true of the training pictures, in pixels of whole pictures.
 
@@ -61,15 +59,14 @@ def closed(
     """
     close = CLOSERS.get(type(settings))
     better: Settings = settings if close is None else close(settings, seen, learned)
-    return better.model_copy(update={"scope": _scope(better, seen, foreign)})
+    return better.model_copy(update={"scope": _scope(better, seen)})
 
 
-def _scope(settings: KindSettings, seen: Sequence[Asked], foreign: Sequence[float]) -> float | None:
+def _scope(settings: KindSettings, seen: Sequence[Asked]) -> float | None:
+    """The highest that all but few of its own pictures reach: pictures unlike any that was shown score in between."""
     if settings.scope is None:
         return None
-    keeps = float(np.quantile([float(asked.raw["scope"]) for asked in seen], LOST))
-    needs = float(np.quantile(foreign, 1 - LOST)) if foreign else 0.0
-    return round(float(np.clip((keeps + needs) / 2 if needs < keeps else keeps, *SCOPE)), 3)
+    return round(float(np.clip(np.quantile([float(asked.raw["scope"]) for asked in seen], LOST), *SCOPE)), 3)
 
 
 def _classification(
@@ -127,7 +124,7 @@ def _landmarks(settings: LandmarksSettings, seen: Sequence[Asked], learned: Sequ
 
 
 def _detection(settings: DetectionSettings, seen: Sequence[Asked], learned: Sequence[Truth]) -> DetectionSettings:
-    """The threshold of each class with the best F1."""
+    """The threshold of each class with the best F1, of those that are seldom wrong; `WITHHELD` where there is none."""
     cases = [detection_case(asked, settings) for asked in seen]
     classes = []
     for each in settings.classes:
@@ -142,8 +139,9 @@ def _best_threshold(rows: Sequence[tuple[float, ...]]) -> float:
     if not total or not pairs:
         return USUAL_SCORE
     hits = np.cumsum([right for _, right in pairs])
-    f1 = 2 * hits / (total + np.arange(1, len(pairs) + 1))
-    return round(float(np.clip(pairs[int(f1.argmax())][0] - 0.005, 0.01, 0.99)), 3)
+    said = np.arange(1, len(pairs) + 1)
+    f1 = np.where(hits >= PRECISE * said, 2 * hits / (total + said), 0.0)
+    return round(float(np.clip(pairs[int(f1.argmax())][0] - 0.005, 0.01, WITHHELD)), 3) if f1.any() else WITHHELD
 
 
 def _answers(seen: Sequence[Asked], name: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from models.frames import FrameInput, square_of
 from models.packages.card import Card, Figure, Training, card_text
 from models.packages.encoders import EncoderPackage
 from models.packages.folders import ENCODERS
@@ -21,7 +20,7 @@ from trainer.adapting.closing import closed
 from trainer.adapting.further import measured, validation
 from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import ask
-from trainer.adapting.pool import OUTSIDERS, few, outsiders
+from trainer.adapting.pool import few
 from trainer.adapting.silence import silences
 from trainer.cards import SPLIT, draft
 from trainer.evaluate import Result, engine_of
@@ -76,28 +75,18 @@ def pack(adaptation: Adaptation, given: EncoderPackage | None, data: Path, folde
     return describe(spec, data, folder)
 
 
-def close(
-    spec: TaskSpec, data: Path, folder: Path, learned: Sequence[Truth], foreign_sets: Sequence[str] = OUTSIDERS
-) -> None:
+def close(spec: TaskSpec, data: Path, folder: Path, learned: Sequence[Truth]) -> None:
     """Close a package's gates and calibrate it on validation pictures, in its card; raises as `pack`.
 
     Parameters
     ----------
     learned
         Truths of the pictures that it learned from.
-    foreign_sets
-        Whose validation pictures it is shown to find out from where on it should keep silent.
     """
     package = load_package(folder)
-    size = package.card.input.size
     with engine_of(package) as engine:
         seen = [ask(engine, spec.name, example) for example in validation(spec, data)]
-        squares = []
-        for _, picture in outsiders(spec, data, "val", foreign_sets):
-            view = (0, 0, picture.shape[1] - 1, picture.shape[0] - 1)
-            squares.append(square_of(FrameInput(pixels=picture, frame=1, view=view), size)[0])
-        foreign = [float(raw["scope"]) for raw in engine.look(spec.name, squares)]
-    settings = closed(package.card.settings, seen, foreign, learned)
+    settings = closed(package.card.settings, seen, learned)
     _rewrite(package.card.model_copy(update={"settings": settings}), folder)
 
 

@@ -21,7 +21,7 @@ from trainer.adapting.closing import closed
 from trainer.adapting.further import data_words, validation
 from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import judge_of, results_of
-from trainer.adapting.pool import few, outsiders
+from trainer.adapting.pool import few
 from trainer.adapting.pupil import Pupil
 from trainer.cards import NOT_MEASURED
 from trainer.tasks.spec import Example, TaskSpec
@@ -51,9 +51,7 @@ def measured(adaptation: Adaptation, data: Path) -> Beside:
     learned = [example.truth for example in few(spec.examples(data, "train"), plan.shots, plan.seed, plan.share)]
     opened = spec.settings.model_copy(update={"scope": None if spec.settings.scope is None else 0.0})
     seen = [ask(pupil, opened, spec.size, example) for example in validation(spec, data)]
-    squares = [_square(picture, spec.size) for _, picture in outsiders(spec, data, "val")]
-    foreign = [] if opened.scope is None else [float(raw["scope"]) for raw in _look(pupil, squares)]
-    settings = closed(opened, seen, foreign, learned)
+    settings = closed(opened, seen, learned)
     judge = judge_of(settings)
     cases = [judge.case(ask(pupil, settings, spec.size, example), settings) for example in spec.examples(data, "test")]
     size = sum(each.numel() for each in pupil.parameters()) / 1e6

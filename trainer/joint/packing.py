@@ -100,9 +100,8 @@ def packages(learned: Learned, data: Path, folder: Path, only: Sequence[str] = (
 def _package(learned: Learned, spec: TaskSpec, encoder: EncoderPackage, data: Path, folder: Path) -> Card:
     card = draft(spec, spec.size, learned.recipe.encoder, _training(learned, spec))
     write_package(learned.network.task(spec.name), card, encoder, folder)
-    sets = sorted({picture.of for picture in learned.pictures} & set(SETS))
     truths = [example.truth for example in spec.examples(data, "train")]
-    close(spec, data, folder, truths, sets)
+    close(spec, data, folder, truths)
     return describe(spec, data, folder).package.card
 
 

@@ -214,7 +214,10 @@ SPEC = TaskSpec(
     data=("thyroid", "bus_bra", "lung_pocus"),
     kin=("carotid_cca", "usgra_seg", "busi"),
     headline=("text agrees with every known finding", "statements right, of those made", "statements withheld"),
-    bars=(Bar(figure="statements right, of those made", least=90.0),),
+    bars=(
+        Bar(figure="statements right, of those made", least=90.0),
+        Bar(figure="text says nothing wrong", least=90.0),
+    ),
     truth=findings,
     variation=Variation(turn_deg=10.0, drawn=0.4),
     limits=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,12 @@ def told(packages: tuple[TaskPackage, ...], when: str) -> tuple[str, ...]:
 def test_unmet__package_there_and_words_known__nothing_to_say(packages: tuple[TaskPackage, ...]) -> None:
     assert told(packages, 'view.organ == "breast" && view.region == "thorax" && view.quality > 0.1') == ()
     assert told((), 'instance.Modality == "US"') == ()
+
+
+def test_trial__of_a_kind_that_looks__never_looks_and_facts_stay_empty(packages: tuple[TaskPackage, ...]) -> None:
+    trials = tuple(replace(each, identity=replace(each.identity, trial="few pictures")) for each in packages)
+    (words,) = told(trials, 'view.organ == "breast"')
+    assert "view.organ" in words
 
 
 def test_unmet__no_package_of_the_kind__says_what_stays_empty(packages: tuple[TaskPackage, ...]) -> None:
