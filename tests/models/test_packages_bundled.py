@@ -6,14 +6,28 @@ import pytest
 
 from models.packages import BUNDLED, Inventory, discover, inventory, verify
 from models.packages.folders import NON_COMMERCIAL, PERMISSIVE
+from trainer.tasks import SPECS
+from trainer.tasks.bars import trial_of
 
 PLACES = {
     "fetal-head": PERMISSIVE,
     "breast-lesion": PERMISSIVE,
+    "breast-birads": PERMISSIVE,
     "carotid": PERMISSIVE,
+    "nerve-vessel": PERMISSIVE,
+    "liver-mass": PERMISSIVE,
+    "muscle-architecture": PERMISSIVE,
     "heart-chambers": NON_COMMERCIAL,
+    "ejection-fraction": NON_COMMERCIAL,
+    "thyroid-nodule": NON_COMMERCIAL,
+    "thyroid-tirads": NON_COMMERCIAL,
+    "abdomen-organs": NON_COMMERCIAL,
+    "lung": NON_COMMERCIAL,
     "fetal-landmarks": NON_COMMERCIAL,
     "organ-detection": NON_COMMERCIAL,
+    "enhance": NON_COMMERCIAL,
+    "quality": NON_COMMERCIAL,
+    "report": NON_COMMERCIAL,
     "view": NON_COMMERCIAL,
 }
 MOST_BYTES = 40_000_000  # of all weights together
@@ -36,11 +50,20 @@ def test_bundled_weights__are_those_of_the_packages_and_small():
     assert {encoder.digest for encoder in found.encoders} == used, "an encoder that no package names is dead weight"
 
 
-def test_bundled_fetal_head_and_breast_lesion__share_one_encoder():
-    packages, refusals = discover(bundled="permissive")
-    assert refusals == ()
-    shared = [package for package in packages if package.identity.task in ("fetal-head", "breast-lesion")]
-    assert len({package.encoder.digest for package in shared}) == 1
+def test_bundled_packages__of_every_task_of_the_trainer__share_one_encoder_a_folder():
+    assert set(PLACES) == set(SPECS)
+    found = inventory()
+    assert found.refusals == ()
+    for place in (PERMISSIVE, NON_COMMERCIAL):
+        mine = {package.encoder.digest for package in found.packages if PLACES[package.identity.task] == place}
+        assert len(mine) == 1
+
+
+def test_bundled_cards__miss_no_bar_or_say_that_they_are_trials_and_why():
+    for package in discover()[0]:
+        card = package.card
+        assert card.trial == trial_of(SPECS[card.task].bars, card.figures), card.task
+        assert card.headlines(), card.task
 
 
 def test_bundled_cards__carry_figures_with_intervals_and_silence():

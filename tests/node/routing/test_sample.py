@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.findings import TaskIdentity
 from node.config import Mode, Settings, load_settings
+from node.installed import installed
 from node.routing import Routes, compile_routes
 from trainer.tasks import SPECS
 from trainer.tasks.view import REGIONS
@@ -27,6 +28,12 @@ def test_sample__rules__compile_and_name_every_task() -> None:
     settings = load_settings(SAMPLE, {})
     assert len(compiled(settings).rules) == len(settings.routes)
     assert set(SPECS) - LOOKERS <= {route.task for route in settings.routes}
+
+
+def test_sample__with_the_packages_that_come_along__starts() -> None:
+    settings = load_settings(SAMPLE, {})
+    packages, _ = installed(settings)
+    assert len(compile_routes(settings, [package.identity for package in packages]).rules) == len(settings.routes)
 
 
 def test_sample__words_of_views__are_those_that_the_view_task_says() -> None:
