@@ -68,7 +68,8 @@ def test_bundled_cards__miss_no_bar_or_say_that_they_are_trials_and_why():
 
 def test_bundled_cards__carry_figures_with_intervals_and_silence():
     for package in discover()[0]:
-        assert any(figure.low is not None for figure in package.card.figures)
+        # the test split of a trial may be of one patient: that gives no interval
+        assert package.card.trial or any(figure.low is not None for figure in package.card.figures)
         assert package.card.silence
         assert "research" in package.card.status
 

@@ -7,7 +7,6 @@ import dataclasses
 import pytest
 import torch
 
-from models.engine import Engine
 from models.packages import EncoderPackage, load_package, verify
 from models.packages.licences import use_of_licence
 from tests.models.built import encoder_package
@@ -22,6 +21,7 @@ from trainer.adapting.packing import figure, note_baseline, pack
 from trainer.adapting.pool import few, gather
 from trainer.adapting.report import Page, page
 from trainer.errors import WrongCheckpoint
+from trainer.evaluate import engine_of
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_adaptation__of_each_kind__gives_a_whole_package_with_figures_that_measu
     assert package.card.settings.kind == kind
     assert package.card.figures, "a card without figures says nothing"
     assert package.encoder.digest == encoder.digest
-    with Engine([package], device="cpu") as engine:
+    with engine_of(package) as engine:
         cases = cases_of(engine, "toy", toy.spec(kind).examples(data, "test"))
     again = results_of(cases, package.card.settings, data_words(toy.spec(kind), "test"))
     assert tuple(map(figure, again)) == package.card.figures

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from models.engine import Engine
 from models.findings import Mask, NoFinding, Quantity
 from models.packages import verify
 from models.readers.regression import UNCERTAINTY
@@ -32,6 +31,7 @@ from trainer.adapting.packing import figure, pack
 from trainer.adapting.pool import Shown, gather
 from trainer.adapting.pupil import Pupil
 from trainer.errors import MissingData
+from trainer.evaluate import engine_of
 from trainer.tasks import spec_of
 from trainer.tasks.spec import Example, Variation
 from trainer.tasks.truths import Number
@@ -99,7 +99,7 @@ def test_pairs__of_kept_maps__come_with_the_maps_of_their_own_pictures(pool, enc
 
 
 def test_adaptation__of_pairs__tells_their_ejection_fractions_again(packed, data):
-    with Engine([packed.package], device="cpu") as engine:
+    with engine_of(packed.package) as engine:
         cases = cases_of(engine, "ejection-fraction", hearts.spec().examples(data, "train"))
     told = {result.name: result for result in results_of(cases, packed.package.card.settings, "train")}
     off = told["ejection fraction, mean absolute error"]
@@ -120,7 +120,7 @@ def test_package__of_pairs__has_whole_gates_and_says_where_its_reference_comes_f
 
 
 def test_package__of_pairs__gives_the_figures_of_its_card_again_and_a_plot(packed, data):
-    with Engine([packed.package], device="cpu") as engine:
+    with engine_of(packed.package) as engine:
         cases = cases_of(engine, "ejection-fraction", hearts.spec().examples(data, "test"))
         still = hearts.spec().examples(data, "test")[0].picture
         three = engine.run("ejection-fraction", [picture(still, frame) for frame in (1, 2, 3)]).findings
