@@ -11,6 +11,7 @@ import typer
 from tqdm import tqdm
 
 from models.engine import EngineError
+from models.engine.device import cpu_has_bfloat16
 from models.packages import PackageError
 from trainer.errors import TrainerError
 from trainer.joint.packing import packages, read_learned
@@ -36,6 +37,8 @@ def joint(
     torch.set_num_threads(1)
     try:
         chosen = read_joint_recipe(recipe)
+        if chosen.bfloat16 and not cpu_has_bfloat16():
+            typer.echo(f"{recipe} wants bfloat16, which this processor is slow in: set `bfloat16: false`", err=True)
         specs = [spec_of(task) for task in chosen.tasks]
         training = JointTraining(
             chosen, specs, gather(specs, data, chosen), out, start_of(list(initial)) if initial else None

@@ -80,10 +80,11 @@ def give_back(device: torch.device) -> None:
 def _best_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if _cpu_has_bf16() else torch.float32
+    return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
 
 
-def _cpu_has_bf16() -> bool:
+def cpu_has_bfloat16() -> bool:
+    """Whether this processor computes with bfloat16; others are slower in it than in float32."""
     flags = Path("/proc/cpuinfo")
     words = flags.read_text(encoding="utf-8") if flags.exists() else ""
     return "avx512_bf16" in words or "amx_bf16" in words

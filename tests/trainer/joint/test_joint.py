@@ -159,3 +159,11 @@ def test_twins__a_training_picture_that_lies_in_test_too__is_not_learned_from(tm
     index.write_text(index.read_text() + doubled.replace("test0,", "copy,", 1).replace(",test,", ",train,") + "\n")
     assert twins(folder, "train") >= {"copy"}
     assert twins(folder, "test") == frozenset()
+
+
+def test_training__in_bfloat16__goes_nearly_the_same_way(pictures, tmp_path):
+    (plain,) = trained(pictures, tmp_path / "plain", epochs=1).run()
+    (half,) = trained(pictures, tmp_path / "half", epochs=1, bfloat16=True).run()
+    assert set(half.losses) == set(plain.losses)
+    for task, loss in plain.losses.items():
+        assert half.losses[task] == pytest.approx(loss, rel=0.1), task
