@@ -226,7 +226,7 @@ def _rest() -> list[str]:
         "",
         "## 6 Security",
         "",
-        "DICOM TLS (BCP 195 profile) for the listener and for peers, with client certificates where `ca` is set."
+        "DICOM TLS 1.2 or later for the listener and for peers, with client certificates where `ca` is set."
         " HTTP is plain: put a proxy before it where it leaves the machine. Logs hold no patient attributes.",
         "",
         "## 7 Objects that are created",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
-from ipaddress import ip_address
 from typing import Any, Final
 
 import anyio
@@ -24,6 +23,7 @@ from integration.dicomweb.storing import ANSWER, PartStart, StoreBody, Stored, S
 from node.archive import Archive, FileMeta, is_uid
 from node.config import Http, Settings
 from node.listener.commands import Answer, Status
+from node.listener.options import address_of
 from node.listener.sop_classes import DEFAULT
 from node.listener.storing import Intake
 from node.roles import SCHEDULER
@@ -76,8 +76,9 @@ def _check_caller(request: Request, http: Http) -> None:
     HTTPException
         403.
     """
-    where = ip_address(request.client.host.partition("%")[0]) if request.client else None
-    known = where is not None and (where.is_loopback or any(where in net for net in http.allow))
+    where = address_of(request.client.host) if request.client else None
+    listed = [] if where is None else [net for net in http.allow if net.version == where.version and where in net]
+    known = where is not None and (where.is_loopback or bool(listed))
     if not known:
         raise HTTPException(403, "this address may not store: an administrator adds it to `http.allow`")
 

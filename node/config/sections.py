@@ -143,7 +143,8 @@ class Http(Section):
     bind: IPvAnyAddress = Field(default=ip_address("127.0.0.1"), description="Address to listen on.")
     port: Port = Field(default=8080, description="TCP port for HTTP; 0 takes a free one.")
     allow: tuple[IPvAnyNetwork, ...] = Field(
-        default=(), description="Networks that may store by STOW-RS beside this machine itself."
+        default=(),
+        description="Networks that may store by STOW-RS beside this machine; of a proxy on it, the proxy decides.",
     )
     calling_ae: AeTitle = Field(
         default="STOW-RS", description="What rules see as `calling_ae` of instances that came by STOW-RS."

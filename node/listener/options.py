@@ -106,7 +106,7 @@ class ListenerOptions:
 
     def allows(self, calling_ae: str, address: str) -> bool:
         """Whether this caller, from this address, is on the allow list."""
-        where = _address(address)
+        where = address_of(address)
         return any(
             entry.ae in (ANY_AE, calling_ae) and where.version == entry.net.version and where in entry.net
             for entry in self.allow
@@ -134,7 +134,8 @@ def service_options(settings: Settings) -> ServiceOptions:
     )
 
 
-def _address(text: str) -> Address:
+def address_of(text: str) -> Address:
+    """The address of a caller; an IPv4 one that a socket of IPv6 maps is told as IPv4."""
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
