@@ -117,6 +117,10 @@ def delivery_document(delivery: Delivery) -> dict[str, Json]:
         "error": delivery.error,
         "accepted_at": _time(delivery.accepted_at),
         "committed_at": _time(delivery.committed_at),
+        "note": delivery.note,
+        "sent_sop_class_uid": delivery.sent_sop_class,
+        "sent_sop_instance_uid": delivery.sent_sop_instance_uid,
+        "sent_transfer_syntax_uid": delivery.sent_transfer_syntax,
     }
 
 

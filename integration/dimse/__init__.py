@@ -37,7 +37,7 @@ from integration.dimse.procedure import (
     read_new_step,
     read_step_change,
 )
-from integration.dimse.store import Outcome, echo, store
+from integration.dimse.store import AsStored, Outcome, echo, store
 
 __all__ = [
     "IMPLEMENTATION_UID",
@@ -45,6 +45,7 @@ __all__ = [
     "INSTANCE_AVAILABILITY",
     "PERFORMED_STEP",
     "STORAGE_COMMITMENT",
+    "AsStored",
     "AssociationAborted",
     "AssociationRejected",
     "Availability",

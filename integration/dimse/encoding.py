@@ -1,8 +1,9 @@
 """A data set as a stream in the encoding that a peer agreed to.
 
-Nearly always that is the file's own, and the bytes go out as they lie. Two things are done for peers that take less:
-uncompressed data sets change between explicit and implicit VR, and JPEG Baseline, which our secondary captures are
-written in, is decompressed. Nothing is ever compressed, and no pixel that a peer could take as it is changes.
+Nearly always that is the file's own, and the bytes go out as they lie. Three things are done for peers that take less:
+uncompressed data sets change between explicit and implicit VR, JPEG Baseline, which our secondary captures are written
+in, is decompressed, and an SR document goes as one of a simpler SOP class (`integration.dimse.simpler`). Nothing is
+ever compressed, and no pixel that a peer could take as it is changes.
 
 References
 ----------
@@ -24,8 +25,9 @@ from pydicom.pixels.utils import iter_pixels
 from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian
 
-from integration.dimse.errors import Unsendable
+from integration.dimse.errors import DoesNotFit, Unsendable
 from integration.dimse.part10 import JPEG_BASELINE, Sendable
+from integration.dimse.simpler import obstacle, stand_in
 
 IN_MEMORY_BYTES: Final = 64 << 20  # a re-encoded data set larger than this goes through a temporary file
 MOST_PIXEL_BYTES: Final = 0xFFFFFFFE
@@ -63,6 +65,30 @@ def data_set(item: Sendable, transfer_syntax: str) -> Iterator[BinaryIO]:
                 raise Unsendable("the data set cannot be re-encoded for the peer") from error
             spool.seek(0)
             yield spool  # type: ignore[misc]
+
+
+@contextmanager
+def simpler_data_set(item: Sendable, sop_class: str, transfer_syntax: str) -> Iterator[BinaryIO]:
+    """An SR document as one of a simpler SOP class, uncompressed.
+
+    Raises
+    ------
+    DoesNotFit
+        Its content is more than the class can hold.
+    Unsendable
+        The file cannot be read.
+    """
+    try:
+        ds = dcmread(item.path)
+    except Exception as error:  # pydicom raises whatever the bytes lead to
+        raise Unsendable("the file cannot be read") from error
+    if reason := obstacle(ds, sop_class):
+        raise DoesNotFit(reason)
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as spool:
+        implicit = transfer_syntax == ImplicitVRLittleEndian
+        _write(stand_in(ds, sop_class), spool, implicit=implicit)  # type: ignore[arg-type]
+        spool.seek(0)
+        yield spool  # type: ignore[misc]
 
 
 def _write(ds: Dataset, target: BinaryIO, *, implicit: bool) -> None:

@@ -11,6 +11,7 @@
     ├── ContextRefused         the peer takes no presentation context for this object
     ├── StoreRefused           C-STORE answered with a failure status
     ├── Unsendable             the file cannot be sent at all
+    ├── DoesNotFit             an SR document holds more than a simpler SOP class can
     ├── OperationRefused       a normalised operation answered with a failure status
     └── InvalidRequest         a peer's request lacks what its service needs
 """
@@ -81,6 +82,13 @@ class Unsendable(DimseError):
     """The file cannot be read, or is not a DICOM file."""
 
     code: ClassVar[str] = "dimse.unsendable"
+    retryable: bool = False
+
+
+class DoesNotFit(DimseError):
+    """The content of an SR document is not allowed in the simpler SOP class that a peer would take."""
+
+    code: ClassVar[str] = "dimse.does-not-fit"
     retryable: bool = False
 
 

@@ -19,6 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBase
 
 from integration.dimse.errors import Unsendable
 from integration.dimse.pdus import Context
+from integration.dimse.simpler import simpler_classes
 
 PREAMBLE: Final = 128
 LONG_VRS: Final = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"))
@@ -45,6 +46,14 @@ class Sendable:
         if self.transfer_syntax not in (*UNCOMPRESSED, JPEG_BASELINE):
             return (own,)
         return (own, *(Context(self.sop_class_uid, other) for other in UNCOMPRESSED if other != own.transfer_syntax))
+
+    @property
+    def simpler_contexts(self) -> tuple[Context, ...]:
+        """Those that carry an SR document as one of a simpler SOP class, the richest first; none for all else."""
+        if self.transfer_syntax not in UNCOMPRESSED:
+            return ()
+        syntaxes = (self.transfer_syntax, *(other for other in UNCOMPRESSED if other != self.transfer_syntax))
+        return tuple(Context(simpler, each) for simpler in simpler_classes(self.sop_class_uid) for each in syntaxes)
 
 
 def read_sendable(path: Path) -> Sendable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from node.cli.exits import USAGE, CommandFailed
 from node.cli.jobs import WHO, IdsArgument
 from node.cli.options import ConfigOption, JsonOption, database_of, settings_of
 from node.cli.output import ago, print_json, print_table
+
+if TYPE_CHECKING:
+    from node.jobs import Delivery
 
 group = typer.Typer(help="List and retry deliveries.", no_args_is_help=True)
 
@@ -37,7 +40,7 @@ def list_(
         print_json({"deliveries": [delivery_document(each) for each in found]})
         return
     print_table(
-        ("delivery", "job", "role", "to", "state", "attempt", "next attempt", "why"),
+        ("delivery", "job", "role", "to", "state", "attempt", "next attempt", "why, remarks"),
         [
             (
                 str(each.id),
@@ -47,11 +50,17 @@ def list_(
                 each.state_words,
                 str(each.attempt),
                 ago(each.not_before) if each.state == "ready" else "–",
-                each.error or "",
+                _words(each),
             )
             for each in found
         ],
     )
+
+
+def _words(each: Delivery) -> str:
+    """Why it waits or failed; else what was sent instead, and what the destination remarked."""
+    instead = f"sent as {each.sent_words}" if each.sent_words else ""
+    return each.error or "; ".join(filter(None, (instead, each.note)))
 
 
 @group.command("retry")

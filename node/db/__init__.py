@@ -6,7 +6,7 @@ SQLite by default, PostgreSQL by URL. What differs between them is in `node.db.d
 from node.db.engine import connect, read, write
 from node.db.errors import DatabaseUnavailable, SchemaNewer
 from node.db.migrate import migrate
-from node.db.states import DeliveryState, JobState, ReportState, Signal, StepState, StudyState
+from node.db.states import DeliveryState, JobState, ReportState, Signal, StepState, StudyState, WorkitemState
 
 __all__ = [
     "DatabaseUnavailable",
@@ -17,6 +17,7 @@ __all__ = [
     "Signal",
     "StepState",
     "StudyState",
+    "WorkitemState",
     "connect",
     "migrate",
     "read",

@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from node.db import tables
 
-ObjectKind: TypeAlias = Literal["instance", "study", "revision", "job", "result", "delivery", "commitment"]
+ObjectKind: TypeAlias = Literal[
+    "instance", "study", "revision", "job", "result", "delivery", "commitment", "workitem"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

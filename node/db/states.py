@@ -61,3 +61,12 @@ class ReportState(StrEnum):
     WAITING = "waiting"
     REPORTED = "reported"
     FAILED = "failed"  # given up: it cannot be reached
+
+
+class WorkitemState(StrEnum):
+    """Where a work item (Unified Procedure Step) is on its way (PS3.4 Table CC.1.1-1)."""
+
+    SCHEDULED = "SCHEDULED"
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    CANCELED = "CANCELED"

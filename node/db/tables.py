@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from node.config.sections import Mode, Priority
 from node.db.columns import Utc, words
-from node.db.states import DeliveryState, JobState, ReportState, Signal, StepState, StudyState
+from node.db.states import DeliveryState, JobState, ReportState, Signal, StepState, StudyState, WorkitemState
 
 UID = sa.String(64)
 DIGEST = sa.String(64)  # SHA-256, hexadecimal
@@ -165,6 +165,10 @@ delivery = sa.Table(
     sa.Column("committed_at", Utc),
     sa.Column("commit_due_at", Utc),  # when the destination is asked, or asked again, to commit to it; null: never
     sa.Column("commit_asks", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("note", sa.Text),  # what the destination remarked while accepting it
+    sa.Column("sent_sop_class", UID),  # of what was sent instead of the result; null: the result's own
+    sa.Column("sent_sop_instance_uid", UID),
+    sa.Column("sent_transfer_syntax", UID),  # null: that of the result's file
     sa.CheckConstraint("(state = 'leased') = (lease_owner IS NOT NULL)", name="leased_has_owner"),
     sa.UniqueConstraint("result_id", "destination"),
     sa.Index("ix_delivery_destination_state_not_before", "destination", "state", "not_before"),
@@ -233,6 +237,37 @@ announcement = sa.Table(
     sa.Column("settled_at", Utc),  # all of them were here
     sa.UniqueConstraint("signal", "source_uid"),
     sa.Index("ix_announcement_settled_at_study_uid", "settled_at", "study_uid"),
+)
+
+workitem = sa.Table(
+    "workitem",  # Unified Procedure Steps
+    metadata,
+    sa.Column("uid", UID, primary_key=True),
+    sa.Column("state", words(WorkitemState), nullable=False),
+    sa.Column("transaction_uid", UID),  # of its performer, who alone knows it
+    sa.Column("ours", sa.Boolean, nullable=False),  # this node performs it
+    sa.Column("content", sa.JSON),  # its attributes in the DICOM JSON model; null: it was deleted
+    sa.Column("study_uid", UID),  # of its inputs, where they are of one study
+    sa.Column("starts_at", Utc, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("changed_at", Utc, nullable=False),
+    sa.Column("judged_at", Utc),  # when this node last looked whether it can do it, later whether its images are here
+    sa.Column("claimed_at", Utc),
+    sa.Column("planned_at", Utc),  # its jobs stand in `workitem_job`
+    sa.Column("computed_at", Utc),  # they have all ended
+    sa.Column("ended_at", Utc),
+    sa.Index("ix_workitem_state_ours", "state", "ours"),
+    sa.Index("ix_workitem_study_uid", "study_uid"),
+    sa.Index("ix_workitem_ended_at", "ended_at"),
+)
+
+workitem_job = sa.Table(
+    "workitem_job",
+    metadata,
+    sa.Column("workitem_uid", UID, sa.ForeignKey("workitem.uid", ondelete="CASCADE"), primary_key=True),
+    sa.Column("job_id", KEY, sa.ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("made", sa.Boolean, nullable=False),  # for this work item; else it was there already
+    sa.Index("ix_workitem_job_job_id", "job_id"),
 )
 
 event = sa.Table(

@@ -2,6 +2,7 @@
 
 from node.jobs.commitments import Asking, asked_in_vain, begin_asking, take_report
 from node.jobs.deliveries import (
+    AS_IT_IS,
     accept,
     claim_deliveries,
     expire_delivery_leases,
@@ -40,12 +41,14 @@ from node.jobs.queue import (
     release_leases,
     retry,
 )
-from node.jobs.records import Delivery, Job, NewResult, Planned, Result
+from node.jobs.records import AsSent, Delivery, Job, NewResult, Planned, Result
 from node.jobs.states import DELIVERY_STEPS, JOB_STEPS, Step
 
 __all__ = [
+    "AS_IT_IS",
     "DELIVERY_STEPS",
     "JOB_STEPS",
+    "AsSent",
     "Asking",
     "Counts",
     "Delivery",

@@ -28,6 +28,11 @@ from node.jobs.states import Step
 
 MOST_DOUBLINGS: Final = 6
 NOT_COMMITTED: Final = "commitment.failed"
+# A destination can commit only to what it was sent, which may be a simpler object than the result.
+SENT_CLASS: Final = sa.func.coalesce(delivery.c.sent_sop_class, result.c.sop_class).label("sop_class")
+SENT_INSTANCE: Final = sa.func.coalesce(delivery.c.sent_sop_instance_uid, result.c.sop_instance_uid).label(
+    "sop_instance_uid"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,7 @@ def begin_asking(engine: sa.Engine, destination: str, now: datetime, *, wait_s: 
         None where nothing is due.
     """
     due = (
-        sa.select(delivery.c.id, delivery.c.commit_asks, result.c.sop_class, result.c.sop_instance_uid)
+        sa.select(delivery.c.id, delivery.c.commit_asks, SENT_CLASS, SENT_INSTANCE)
         .join_from(delivery, result)
         .where(
             delivery.c.destination == destination,
@@ -122,7 +127,7 @@ def take_report(engine: sa.Engine, report: CommitmentReport, now: datetime, *, p
             return False
         connection.execute(commitment.update().where(commitment.c.id == row.id).values(reported_at=now))
         asked = connection.execute(
-            sa.select(delivery, result.c.sop_instance_uid)
+            sa.select(delivery, SENT_INSTANCE)
             .join_from(delivery, result)
             .where(delivery.c.id.in_(_deliveries_of(row.id)), delivery.c.state == DeliveryState.ACCEPTED)
             .with_for_update(of=delivery)

@@ -14,6 +14,7 @@ from node.db.events import Event, record
 from node.db.tables import delivery, result
 from node.jobs.leases import (
     DELIVERY,
+    LONGEST_WORDS,
     Attempted,
     claim_rows,
     command,
@@ -24,7 +25,7 @@ from node.jobs.leases import (
     release,
     renew,
 )
-from node.jobs.records import Delivery
+from node.jobs.records import AsSent, Delivery
 from node.jobs.states import State, Step
 
 WITH_RESULT: Final = sa.select(
@@ -32,6 +33,9 @@ WITH_RESULT: Final = sa.select(
     *(result.c[name] for name in ("job_id", "sop_instance_uid", "sop_class", "study_uid", "series_uid")),
     *(result.c[name] for name in ("role", "path", "sha256")),
 ).join_from(delivery, result)
+
+
+AS_IT_IS: Final = AsSent()
 
 
 def claim_deliveries(
@@ -76,7 +80,7 @@ def heartbeat_delivery(engine: sa.Engine, held: Delivery, now: datetime, *, poli
         return renew(connection, DELIVERY, held, now + timedelta(seconds=policy.lease_s))
 
 
-def accept(engine: sa.Engine, held: Delivery, now: datetime, *, commits: bool = False) -> None:
+def accept(engine: sa.Engine, held: Delivery, now: datetime, *, commits: bool = False, sent: AsSent = AS_IT_IS) -> None:
     """The destination has answered Success.
 
     Parameters
@@ -89,6 +93,8 @@ def accept(engine: sa.Engine, held: Delivery, now: datetime, *, commits: bool = 
         The time.
     commits
         Whether the destination is to be asked now to commit to it (`node.jobs.commitments`).
+    sent
+        What it really got, and what it remarked.
 
     Raises
     ------
@@ -96,7 +102,15 @@ def accept(engine: sa.Engine, held: Delivery, now: datetime, *, commits: bool = 
         The lease is no longer ours; another will send it again, which is harmless.
     """
     with write(engine) as connection:
-        changes: dict[str, object] = {"accepted_at": now, "error": None, "error_code": None}
+        changes: dict[str, object] = {
+            "accepted_at": now,
+            "error": None,
+            "error_code": None,
+            "note": sent.note and sent.note[:LONGEST_WORDS],
+            "sent_sop_class": sent.sop_class,
+            "sent_sop_instance_uid": sent.sop_instance_uid,
+            "sent_transfer_syntax": sent.transfer_syntax,
+        }
         if commits:
             changes |= {"commit_due_at": now, "commit_asks": 0}
         end(connection, DELIVERY, held, Step.ACCEPT, changes)

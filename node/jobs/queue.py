@@ -73,14 +73,7 @@ def create_jobs(
     NotInRevision
         A plan names an instance that the revision does not hold.
     """
-    pairs = {
-        row.id: (row.sop_instance_uid, row.sha256)
-        for row in connection.execute(
-            sa.select(instance.c.id, instance.c.sop_instance_uid, instance.c.sha256)
-            .join_from(revision_instance, instance)
-            .where(revision_instance.c.revision_id == of.id)
-        )
-    }
+    pairs = _pairs(connection, of)
     new = tuple(key for plan in planned if (key := _create(connection, (of, pairs), plan, now, policy)) is not None)
     if complete:
         connection.execute(revision.update().where(revision.c.id == of.id).values(routed_at=now))
@@ -104,6 +97,50 @@ def create_jobs(
     return new
 
 
+def add_job(
+    connection: sa.Connection, of: Revision, plan: Planned, *, who: str, now: datetime, policy: Jobs
+) -> tuple[int, bool]:
+    """Put one job on a routed revision into the queue, because somebody asked for it, in the caller's transaction.
+
+    Returns
+    -------
+    tuple of int and bool
+        Its id, and whether it is new.
+
+    Raises
+    ------
+    NotInRevision
+        The plan names an instance that the revision does not hold.
+    """
+    pairs = _pairs(connection, of)
+    key = _create(connection, (of, pairs), plan, now, policy)
+    if key is None:
+        identity = _identity(plan, pairs)
+        return connection.execute(sa.select(job.c.id).where(job.c.identity == identity)).scalar_one(), False
+    record(connection, [Event(at=now, who=who, what="job.created", kind="job", key=key, details={"revision": of.id})])
+    return key, True
+
+
+def _pairs(connection: sa.Connection, of: Revision) -> dict[int, tuple[str, str]]:
+    """SOP Instance UID and digest of a revision's instances."""
+    return {
+        row.id: (row.sop_instance_uid, row.sha256)
+        for row in connection.execute(
+            sa.select(instance.c.id, instance.c.sop_instance_uid, instance.c.sha256)
+            .join_from(revision_instance, instance)
+            .where(revision_instance.c.revision_id == of.id)
+        )
+    }
+
+
+def _identity(plan: Planned, pairs: dict[int, tuple[str, str]]) -> str:
+    return job_identity(
+        inputs_digest=inputs_digest(pairs[key] for key in set(plan.instance_ids)),
+        package_digest=plan.package_digest,
+        route_digest=plan.route_digest,
+    )
+
+
 def _create(
     connection: sa.Connection,
     of: tuple[Revision, dict[int, tuple[str, str]]],
@@ -115,13 +152,8 @@ def _create(
     outside = set(plan.instance_ids) - pairs.keys()
     if outside:
         raise NotInRevision(f"route {plan.route!r} selected {len(outside)} instances outside revision {rev.number}")
-    identity = job_identity(
-        inputs_digest=inputs_digest(pairs[key] for key in set(plan.instance_ids)),
-        package_digest=plan.package_digest,
-        route_digest=plan.route_digest,
-    )
     values = {
-        "identity": identity,
+        "identity": _identity(plan, pairs),
         "revision_id": rev.id,
         "route": plan.route,
         "task": plan.task,
@@ -297,11 +329,16 @@ def retry(engine: sa.Engine, key: int, *, who: str, now: datetime) -> None:
     NotFound, NotAllowed
         No such job, or it is not failed or cancelled.
     """
+    with write(engine) as connection:
+        retry_within(connection, key, who=who, now=now)
+
+
+def retry_within(connection: sa.Connection, key: int, *, who: str, now: datetime) -> None:
+    """`retry` in the caller's writing transaction."""
     fresh: dict[str, object] = {
         "attempt": 0, "claims": 0, "not_before": now, "finished_at": None, "error": None, "error_code": None,
     }  # fmt: skip
-    with write(engine) as connection:
-        command(connection, JOB, key, Step.RETRY, (who, now), fresh)
+    command(connection, JOB, key, Step.RETRY, (who, now), fresh)
 
 
 def expire_leases(engine: sa.Engine, now: datetime, *, policy: Jobs, gone: Callable[[str], bool] = nobody) -> int:

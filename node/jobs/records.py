@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydicom.uid import UID
+
 from node.config import Mode, Priority
 from node.db import DeliveryState, JobState
 
@@ -74,6 +76,16 @@ class Result(NewResult):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AsSent:
+    """What a destination really got, and what it said about it; None where that is the result as it lies on disk."""
+
+    note: str | None = None  # what it remarked while accepting it
+    sop_class: str | None = None  # of a simpler object that stands in for the result
+    sop_instance_uid: str | None = None
+    transfer_syntax: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One result on its way to one destination, with what is needed to send it."""
 
@@ -100,6 +112,10 @@ class Delivery:
     accepted_at: datetime | None
     committed_at: datetime | None
     commit_due_at: datetime | None  # when the destination is asked (again) to commit to it; None: it is not asked
+    note: str | None  # what the destination remarked while accepting it
+    sent_sop_class: str | None  # of the simpler object that was sent instead; None: the result's own
+    sent_sop_instance_uid: str | None
+    sent_transfer_syntax: str | None  # None: that of the result's file
 
     @property
     def awaits_commitment(self) -> bool:
@@ -110,3 +126,8 @@ class Delivery:
     def state_words(self) -> str:
         """The state for people."""
         return "sent, not committed" if self.awaits_commitment else self.state.value
+
+    @property
+    def sent_words(self) -> str:
+        """What was sent instead of the result as it lies on disk, for people; empty: nothing else."""
+        return ", ".join(UID(uid).name for uid in (self.sent_sop_class, self.sent_transfer_syntax) if uid)

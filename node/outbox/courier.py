@@ -126,10 +126,10 @@ class Courier:
         )
         try:
             if error is None:
-                accept(self._engine, delivery, self._clock(), commits=self._commits)
+                accept(self._engine, delivery, self._clock(), commits=self._commits, sent=sent.sent)
                 if self._failures:
                     self._back_again()
-                _log.info("Result delivered", extra=about)
+                _log.info("Result delivered", extra=about)  # remarks stay in the database: a peer's words may identify
             else:
                 why = (error.code, str(error))
                 state = fail_delivery(

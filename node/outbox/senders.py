@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from integration.dimse import DimseError, Peer, PeerTimeout, PeerUnreachable, TlsFiles, store
+from integration.dimse import DimseError, Outcome, Peer, PeerTimeout, PeerUnreachable, TlsFiles, read_sendable, store
 from node.archive.durable import sync_folder
 from node.config import DimsePeer, Settings
-from node.jobs import Delivery
+from node.jobs import AS_IT_IS, AsSent, Delivery
 from node.outbox.errors import DeliveryError, FolderUnwritable, ResultMissing
 
 COPY_BYTES: Final = 1 << 20
@@ -28,7 +28,7 @@ class Sent:
 
     delivery: Delivery
     error: DimseError | DeliveryError | None = None  # None: the destination has it
-    note: str | None = None  # what the destination remarked while accepting it
+    sent: AsSent = AS_IT_IS  # what it has, and what it remarked
 
     @property
     def destination_down(self) -> bool:
@@ -45,19 +45,22 @@ class Sender(Protocol):
 
 
 class DimseSender:
-    """Sends by C-STORE."""
+    """Sends by C-STORE; where `simplify` is set, SR documents also as what the peer takes of them."""
 
-    def __init__(self, peer: Peer, results: Path) -> None:
+    def __init__(self, peer: Peer, results: Path, *, simplify: bool = True) -> None:
         self._peer = peer
         self._results = results
+        self._simplify = simplify
 
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Sent]:
         """Send in one association where that goes well."""
         by_path = {self._results / delivery.path: delivery for delivery in deliveries}
         for path in [path for path in by_path if not path.is_file()]:
             yield Sent(delivery=by_path.pop(path), error=_missing())
-        for outcome in store(list(by_path), self._peer):
-            yield Sent(delivery=by_path[outcome.path], error=outcome.error, note=outcome.note)
+        for outcome in store(list(by_path), self._peer, simplify=self._simplify):
+            yield Sent(delivery=by_path[outcome.path], error=outcome.error, sent=_as_sent(outcome))
+            if isinstance(outcome.error, PeerTimeout):
+                return  # what was not tried costs no attempt
 
 
 class FolderSender:
@@ -129,6 +132,20 @@ def dimse_peer(configured: DimsePeer, calling_ae: str) -> Peer:
         response_timeout_s=configured.response_timeout_s,
         max_pdu_bytes=configured.max_pdu_bytes,
         tls=TlsFiles(ca=tls.ca, cert=tls.cert, key=tls.key) if tls.enabled else None,
+    )
+
+
+def _as_sent(outcome: Outcome) -> AsSent:
+    instead = outcome.instead
+    if instead is None:
+        return AsSent(note=outcome.note)
+    file = read_sendable(outcome.path)
+    own = instead.sop_instance_uid == file.sop_instance_uid
+    return AsSent(
+        note=outcome.note,
+        sop_class=None if own else instead.sop_class_uid,
+        sop_instance_uid=None if own else instead.sop_instance_uid,
+        transfer_syntax=None if instead.transfer_syntax == file.transfer_syntax else instead.transfer_syntax,
     )
 
 

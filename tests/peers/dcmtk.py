@@ -29,6 +29,18 @@ PROPOSALS = {
 }
 """The option of storescu that proposes a transfer syntax; without one it proposes the uncompressed ones."""
 
+TAKEN = """[[TransferSyntaxes]]
+[Plain]
+TransferSyntax1 = LocalEndianExplicit
+TransferSyntax2 = LittleEndianImplicit
+[[PresentationContexts]]
+[Taken]
+{contexts}
+[[Profiles]]
+[Chosen]
+PresentationContexts = Taken
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreScp:
@@ -48,7 +60,9 @@ class StoreScp:
 
 
 @contextmanager
-def storescp(folder: Path, *options: str, port: int | None = None) -> Iterator[StoreScp]:
+def storescp(
+    folder: Path, *options: str, port: int | None = None, taken: Sequence[str] | None = None
+) -> Iterator[StoreScp]:
     """Start a storescp.
 
     Parameters
@@ -59,13 +73,20 @@ def storescp(folder: Path, *options: str, port: int | None = None) -> Iterator[S
         Further options: `--fork`; `--refuse` every association, `--abort-during` a store, `--abort-after` it.
     port
         None takes a free one.
+    taken
+        SOP classes that it takes, uncompressed, and no others; None: all, in every transfer syntax.
     """
     chosen = port or free_port()
     received = folder / "received"
     received.mkdir(parents=True, exist_ok=True)
+    accepts = ["+xa"]
+    if taken is not None:
+        accepts = ["-xf", str(folder / "taken.cfg"), "Chosen"]
+        lines = [f"PresentationContext{number} = {uid}\\Plain" for number, uid in enumerate(taken, 1)]
+        (folder / "taken.cfg").write_text(TAKEN.format(contexts="\n".join(lines)))
     command = [
-        program("storescp", "dcmtk"), *options, "--aetitle", "STORESCP", "+xa", "--output-directory", str(received),
-        str(chosen),
+        program("storescp", "dcmtk"), *options, "--aetitle", "STORESCP", *accepts, "--output-directory",
+        str(received), str(chosen),
     ]  # fmt: skip
     with running(command, folder / "storescp.log", lambda: listens(chosen)):
         yield StoreScp(port=chosen, folder=received)
