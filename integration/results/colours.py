@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, TypeAlias
+
+from models.findings import Finding
 
 Rgb: TypeAlias = tuple[int, int, int]
 
@@ -20,3 +23,8 @@ PALETTE: Final[tuple[Rgb, ...]] = (
 def rgb_of(index: int) -> Rgb:
     """The colour of the index-th thing, from 0."""
     return PALETTE[index % len(PALETTE)]
+
+
+def colours_of(findings: Sequence[Finding]) -> dict[str, Rgb]:
+    """The colour of each thing, in the order in which they come."""
+    return {group: rgb_of(index) for index, group in enumerate(dict.fromkeys(finding.group for finding in findings))}

@@ -24,7 +24,18 @@ from integration.results.uids import derived_uid
 from models.findings import Code, TaskIdentity
 
 MAX_LO: Final = 64
-_SERIES_OF_ROLE: Final = {"SEG": 1, "SR": 2, "SR-TEXT": 3, "SC": 4, "ENH": 5}
+_SERIES_OF_ROLE: Final = {
+    "SR-ECHO": 0,
+    "SEG": 1,
+    "SR": 2,
+    "SR-TEXT": 3,
+    "SC": 4,
+    "ENH": 5,
+    "SR-OB": 6,
+    "PR": 7,
+    "KOS": 8,
+    "PDF": 9,
+}
 _NOT_FOR_DIAGNOSIS: Final = "not for diagnosis"
 UNPAIRED_PARTS: Final = frozenset(
     {
@@ -74,7 +85,7 @@ def new_instance(request: ResultRequest, role: str, sop_class_uid: str, *, modal
     request
         What is written.
     role
-        "SEG", "SR", "SR-TEXT", "SC" or "ENH"; each is a series of its own.
+        "SEG", "SR", "SR-TEXT", "SC", "ENH", "PR", "KOS" or "PDF"; each is a series of its own.
     sop_class_uid
         Of the result.
     modality
@@ -196,7 +207,7 @@ def software_version() -> str:
 
 
 def _series_number(job_identity: str, role: str) -> int:
-    """1001 to 9994: high enough to lie behind the scanner's, and seldom the same for two jobs of a study."""
+    """1000 to 9999: high enough to lie behind the scanner's, and seldom the same for two jobs of a study."""
     spread = int.from_bytes(hashlib.sha256(job_identity.encode()).digest()[:4]) % 900
     return 1000 + 10 * spread + _SERIES_OF_ROLE[role]
 

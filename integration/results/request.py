@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -17,6 +18,13 @@ from models.findings import Finding, TaskIdentity
 
 Predecessor: TypeAlias = tuple[str, str, str, str]
 """SOP Class, SOP Instance, Study and Series Instance UID of a result of the revision before."""
+
+
+class SegmentationType(StrEnum):
+    """How masks are stored (PS3.3 C.8.20.2.3)."""
+
+    BINARY = "binary"
+    LABELMAP = "labelmap"
 
 
 class Source(Protocol):
@@ -40,6 +48,8 @@ class ResultOptions:
     ohif_compat: bool = True  # plane orientation and pixel measures in the SEG, without which OHIF does not draw it
     research_use: bool = True  # mark every object "not for diagnosis"
     institution_name: str | None = None  # None: that of the source
+    objects: tuple[str, ...] | None = None  # kinds that are written, of `ObjectKind`; None: `objects.DEFAULT`
+    segmentation: SegmentationType = SegmentationType.BINARY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +66,8 @@ class ResultRequest:
     revision_number: int
     created_at: datetime  # aware, UTC; kept with the job, so that a replay has the same
     predecessor: tuple[Predecessor, ...] | None = None
+    predecessor_files: tuple[Path, ...] = ()  # where these lie, as far as they still do: what changed is read there
+    changes: tuple[str, ...] = ()  # what differs from the revision before, in sentences
     options: ResultOptions = field(default_factory=ResultOptions)
 
     def __post_init__(self) -> None:
@@ -78,7 +90,7 @@ class ResultRequest:
 class ResultObject:
     """One written result."""
 
-    role: str  # "SEG", "SR", "SR-TEXT", "SC" or "ENH" (a processed picture)
+    role: str  # "SEG", "SR", "SR-TEXT", "SC", "ENH" (a processed picture), "PR", "KOS" or "PDF"
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.findings import Box, Category, Finding, Narrative, NoFinding, Quantity
+from models.findings import Box, Category, Finding, Narrative, NoFinding, Quantity, TaskIdentity
 
 RESEARCH_MARK: Final = "research use only, not for diagnosis"
 TRIAL_MARK: Final = "a trial: nobody should rely on it"
 _DECIMALS = {"mm": 1, "mm2": 1, "%": 1, "px": 1, "px2": 0}
 _SHOWN_UNITS = {"mm2": "mm²", "px": "pixels", "px2": "pixels", "1": ""}
+
+
+def standing_words(research_use: bool, task: TaskIdentity) -> tuple[str, ...]:
+    """What every text of a result begins with: that it is for research, and that its task is a trial, where so."""
+    research = (f"{RESEARCH_MARK}.",) if research_use else ()
+    return (*research, f"{TRIAL_MARK}: {task.trial}.") if task.trial else research
 
 
 def shown_value(value: float, unit: str) -> float:
@@ -26,10 +32,15 @@ def percent(fraction: float) -> float:
 
 def quantity_text(quantity: Quantity) -> str:
     """One line: "head circumference 301.2 mm"."""
+    return f"{quantity.name} {number_text(quantity)}"
+
+
+def number_text(quantity: Quantity) -> str:
+    """The value and its unit: "301.2 mm"."""
     decimals = _DECIMALS.get(quantity.unit)
     value = shown_value(quantity.value, quantity.unit)
     number = f"{value:.{decimals}f}" if decimals is not None else f"{value:g}"
-    return f"{quantity.name} {number} {_SHOWN_UNITS.get(quantity.unit, quantity.unit)}".rstrip()
+    return f"{number} {_SHOWN_UNITS.get(quantity.unit, quantity.unit)}".rstrip()
 
 
 def category_text(category: Category) -> str:

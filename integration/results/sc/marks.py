@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from integration.results.colours import Rgb, rgb_of
+from integration.results.colours import Rgb, colours_of
 from integration.results.values import box_label, finding_texts
 from models.findings import Box, Finding, Landmarks, Mask, Measure, Narrative, NoFinding, Point, Quantity
 
@@ -41,10 +41,19 @@ class Overlay:
     legend: tuple[Words, ...] = ()
 
 
-def overlay_of(findings: Sequence[Finding], *, multi_frame: bool) -> Overlay:
-    """Sort findings into marks and words. Calipers are numbered in the order of the legend."""
-    things = list(dict.fromkeys(finding.group for finding in findings))
-    colours = {group: rgb_of(index) for index, group in enumerate(things)}
+def overlay_of(findings: Sequence[Finding], *, multi_frame: bool, colours: Mapping[str, Rgb] | None = None) -> Overlay:
+    """Sort findings into marks and words. Calipers are numbered in the order of the legend.
+
+    Parameters
+    ----------
+    findings
+        Of one image, or of one of its frames.
+    multi_frame
+        Whether the legend names the frames.
+    colours
+        By thing; None: `colours_of` these findings.
+    """
+    colours = colours_of(findings) if colours is None else colours
     lines: dict[int, list[Line]] = {}
     masks: dict[int, list[tuple[Mask, Rgb]]] = {}
     legend: dict[Words, None] = {}
