@@ -116,6 +116,7 @@ class Quantity(Finding):
     measure: Measure = Measure.NONE
     points: tuple[Point, ...] = ()  # the caliper's ends or the outline the value was taken from
     reason: str | None = None  # why no physical unit could be given, in words for the report
+    method: Code | None = None  # how it was measured, where the code does not say it (PS3.16 CID 12227)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.colour import flow_share
 from models.errors import BadFrame
 from models.preprocess import Letterbox, gray, letterbox
 
@@ -32,6 +33,7 @@ class Place:
     view: tuple[int, int, int, int]
     pixel_aspect: float
     box: Letterbox  # from pixels of the view to the square
+    flow: float = 0.0  # share of the view in the colours of flow, 0 to 1
 
 
 def square_of(given: FrameInput, size: int) -> tuple[NDArray[np.uint8], Place]:
@@ -53,7 +55,14 @@ def square_of(given: FrameInput, size: int) -> tuple[NDArray[np.uint8], Place]:
         raise BadFrame(f"the view {given.view} of frame {given.frame} is below {SMALLEST} x {SMALLEST} pixels")
     if not 0.1 <= given.pixel_aspect <= 10:
         raise BadFrame(f"a pixel aspect of {given.pixel_aspect} in frame {given.frame} is no proportion of a picture")
-    part = np.ascontiguousarray(gray(pixels[top : bottom + 1, left : right + 1]))
-    square, box = letterbox(part, size, given.pixel_aspect)
-    place = Place(rows=rows, columns=columns, view=given.view, pixel_aspect=given.pixel_aspect, box=box)
+    part = pixels[top : bottom + 1, left : right + 1]
+    square, box = letterbox(np.ascontiguousarray(gray(part)), size, given.pixel_aspect)
+    place = Place(
+        rows=rows,
+        columns=columns,
+        view=given.view,
+        pixel_aspect=given.pixel_aspect,
+        box=box,
+        flow=flow_share(part),
+    )
     return square, place

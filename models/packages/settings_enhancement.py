@@ -27,4 +27,5 @@ class EnhancementSettings(KindSettings):
     strength: float = Field(default=0.25, gt=0, le=1)  # most change of a pixel, share of the gray range
     frames: Literal["each", "surest"] = "surest"  # of a cine
     most_frames: int = Field(default=64, ge=1, le=1000)  # of a cine told whole: pictures are large
+    flow: float = Field(default=1.0, ge=0, le=1)  # colours stay as they are, of flow too
     gates: HarmGates

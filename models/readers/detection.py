@@ -28,7 +28,7 @@ class DetectionReader:
 
     def see(self, seen: Seen) -> None:
         """Keep the boxes of one view that reach their thresholds and no stronger one covers."""
-        reason = out_of_scope(seen.raw, self._settings, self._settings.subject)
+        reason = out_of_scope(seen, self._settings, self._settings.subject)
         if reason is not None:
             self._keep_silent(scope_of(seen.raw) - 1, seen.frame, reason)
             return

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from models.findings import Finding, Narrative, NoFinding, Quantity
+from models.findings import Code, Finding, Narrative, NoFinding, Quantity
 from models.geometry.discs import discs_of, ejection_fraction
 from models.packages.settings_ejection import EjectionFraction
 from models.packages.settings_pictures import MaskedStructure
@@ -16,6 +16,7 @@ from models.readers.coordinates import to_frame
 from models.readers.marking import Marked
 
 View = tuple[int, int, int, int]
+METHOD = Code(value="125208", scheme="DCM", meaning="Method of Disks, Single Plane")  # PS3.16 CID 12227
 AT_EDGE_PX = 1.0  # of the frame: an outline nearer to the view's edge may go on beyond it
 
 
@@ -95,6 +96,7 @@ class Ejection:
                 confidence=min(largest.confidence, smallest.confidence),
                 value=percent,
                 unit="%",
+                method=METHOD,
             ),
             Narrative(name=s.name, group=group, frame=smallest.frame, code=code, site=self._site, text=words),
         ]

@@ -51,7 +51,7 @@ class EnhancementReader:
         if seen.pixels is None:
             raise ValueError("a picture cannot be made better without its pixels")
         self._views += 1
-        reason = out_of_scope(seen.raw, self._settings, self._settings.name)
+        reason = out_of_scope(seen, self._settings, self._settings.name)
         if reason is None and self._is_full(seen.frame):
             reason = f"only {self._settings.most_frames} frames of a clip are made better"
         left, top, right, bottom = seen.place.view

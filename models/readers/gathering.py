@@ -63,7 +63,7 @@ class Gathering:
     def add(self, seen: Seen, row: NDArray[np.float32]) -> None:
         """Take note of what one view of one frame says, (K,); out of scope, it does not count."""
         scope = scope_of(seen.raw)
-        reason = out_of_scope(seen.raw, self._settings, "this task")
+        reason = out_of_scope(seen, self._settings, "this task")
         if reason is not None:
             if self._silent is None or scope > self._silent[0]:
                 self._silent = (scope, seen.frame, reason)

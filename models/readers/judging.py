@@ -13,6 +13,7 @@ from models.geometry import Component, Ellipse, crossings, fit_ellipse, inside, 
 from models.geometry.outline import LEVEL
 from models.packages.settings import OutlineSettings
 from models.readers.areas import share_of_view
+from models.readers.scoping import colour_flow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,6 +88,8 @@ def _filled(ellipse: Ellipse, matrix: NDArray[np.float64], size: tuple[int, int]
 
 def _silence(reading: Reading, settings: OutlineSettings) -> str | None:
     component, gates, name = reading.component, settings.gates, settings.structure.name
+    if (reason := colour_flow(reading.place, settings)) is not None:
+        return reason
     if settings.scope is not None and reading.scope < settings.scope:
         return f"not a picture of a {name} (scope score {reading.scope:.2f} < {settings.scope:.2f})"
     if component is None:

@@ -44,7 +44,7 @@ class LandmarksReader:
 
     def see(self, seen: Seen) -> None:
         """Keep the points of a view while they are its surest."""
-        reason = out_of_scope(seen.raw, self._settings, self._settings.structure.name)
+        reason = out_of_scope(seen, self._settings, self._settings.structure.name)
         if reason is not None:
             if self._silent is None or scope_of(seen.raw) > self._silent[0]:
                 self._silent = (scope_of(seen.raw), seen.frame, reason)

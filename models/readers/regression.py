@@ -34,7 +34,7 @@ class RegressionReader:
 
     def see(self, seen: Seen) -> None:
         """Keep what one view of one frame says of the number."""
-        reason = out_of_scope(seen.raw, self._settings, self._settings.name)
+        reason = out_of_scope(seen, self._settings, self._settings.name)
         view = seen.place.view
         if reason is not None:
             if self._silent is None or scope_of(seen.raw) > self._silent[0]:

@@ -36,7 +36,7 @@ class ReportReader:
 
     def see(self, seen: Seen) -> None:
         """Keep a view while it is the surest."""
-        reason = out_of_scope(seen.raw, self._settings, self._settings.name)
+        reason = out_of_scope(seen, self._settings, self._settings.name)
         if reason is not None:
             if self._silent is None or scope_of(seen.raw) > self._silent[0]:
                 self._silent = (scope_of(seen.raw), seen.frame, reason)

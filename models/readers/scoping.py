@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from models.frames import Place
 from models.packages.parts import KindSettings
-from models.readers.reader import Raw
+from models.readers.reader import Raw, Seen
 
 
 def scope_of(raw: Raw) -> float:
@@ -11,9 +12,18 @@ def scope_of(raw: Raw) -> float:
     return float(raw["scope"]) if "scope" in raw else 1.0
 
 
-def out_of_scope(raw: Raw, settings: KindSettings, subject: str) -> str | None:
+def out_of_scope(seen: Seen, settings: KindSettings, subject: str) -> str | None:
     """Why nothing is said of a picture, in words with the numbers; None: it is in scope."""
-    score = scope_of(raw)
+    if (reason := colour_flow(seen.place, settings)) is not None:
+        return reason
+    score = scope_of(seen.raw)
     if settings.scope is None or score >= settings.scope:
         return None
     return f"not a picture for {subject} (scope score {score:.2f} < {settings.scope:.2f})"
+
+
+def colour_flow(place: Place, settings: KindSettings) -> str | None:
+    """That a picture shows colour flow, of which a task that learned from gray pictures says nothing; or None."""
+    if place.flow <= settings.flow:
+        return None
+    return f"colour flow covers {place.flow:.0%} of the picture (more than {settings.flow:.0%}): send it without colour"

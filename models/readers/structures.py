@@ -44,7 +44,7 @@ class StructuresReader:
 
     def see(self, seen: Seen) -> None:
         """Mark each structure in one view; keep its mask, and the maps of the surest frame."""
-        scope, reason = scope_of(seen.raw), out_of_scope(seen.raw, self._settings, self._settings.name)
+        scope, reason = scope_of(seen.raw), out_of_scope(seen, self._settings, self._settings.name)
         if self._nothing is None or scope > self._nothing[0]:
             self._nothing = (scope, seen.frame, reason or self._unmarked())
         marks = [] if reason is not None else self._marks(seen)
