@@ -76,7 +76,9 @@ def orthanc(
     *,
     modalities: Mapping[str, tuple[str, int]] | None = None,
     dicom_port: int | None = None,
+    http_port: int | None = None,
     extra: Mapping[str, Any] | None = None,
+    login: tuple[str, str] | None = None,
 ) -> Iterator[Orthanc]:
     """Start an Orthanc and stop it at the end of the block.
 
@@ -86,15 +88,17 @@ def orthanc(
         For its storage, its configuration and its log.
     modalities
         AE titles with address and port that it knows.
-    dicom_port
+    dicom_port, http_port
         None takes a free one.
     extra
         Further keys of its configuration.
+    login
+        User and password, where `extra` asks for one.
     """
     plugin = next((path for place in PLUGINS for path in place.glob("libOrthancDicomWeb.so*")), None)
     if plugin is None:
         pytest.fail("Orthanc's DICOMweb plugin is missing: make setup, or apt-get install orthanc-dicomweb")
-    http_port, port = free_port(), dicom_port or free_port()
+    http_port, port = http_port or free_port(), dicom_port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "orthanc.json"
     configuration.write_text(
@@ -121,7 +125,7 @@ def orthanc(
             }
         )
     )
-    with httpx.Client(base_url=f"http://127.0.0.1:{http_port}", timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{http_port}", timeout=60, trust_env=False, auth=login) as client:
 
         def ready() -> bool:
             try:
