@@ -17,9 +17,14 @@ from integration.results.uids import derived_uid
 
 
 def observer_items(request: ResultRequest) -> list[Dataset]:
-    """The content items that name the observer; the device's UID follows from the package's digest."""
+    """The content items that name the observer."""
+    return list(observer_context(request))
+
+
+def observer_context(request: ResultRequest) -> ObserverContext:
+    """The observer; the device's UID follows from the package's digest."""
     task = request.task
-    context = ObserverContext(
+    return ObserverContext(
         observer_type=codes.concept(codes.DEVICE_OBSERVER),
         observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
             uid=derived_uid(task.digest, "DEVICE"),
@@ -29,4 +34,3 @@ def observer_items(request: ResultRequest) -> list[Dataset]:
             serial_number=serial_number(task),
         ),
     )
-    return list(context)

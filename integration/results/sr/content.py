@@ -15,14 +15,12 @@ from highdicom.sr import (
     ContainerContentItem,
     ContentSequence,
     CoordinatesForMeasurement,
-    DeviceObserverIdentifyingAttributes,
     FindingSite,
     ImageRegion,
     Measurement,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
     ObservationContext,
-    ObserverContext,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     SourceImageForMeasurementGroup,
@@ -30,20 +28,19 @@ from highdicom.sr import (
     TextContentItem,
     TrackingIdentifier,
 )
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.coding import Code as DicomCode
 from pydicom.uid import UltrasoundImageStorage
 
 from integration.results import codes
-from integration.results.instance import MAX_LO, serial_number, side_of
+from integration.results.instance import side_of
+from integration.results.observer import observer_context
 from integration.results.request import ResultRequest
 from integration.results.sr.groups import DrawnGroup, Shape, ToldGroup
+from integration.results.sr.items import graphic_data
 from integration.results.uids import derived_uid
-from integration.results.values import RESEARCH_MARK, TRIAL_MARK, finding_texts, percent, shown_value, withheld_text
-from models.findings import Code, NoFinding, Point, Quantity
-
-CENTRE_OF_PIXEL = 0.5  # SCOORD counts from the first pixel's corner, findings from its centre (PS3.3 C.18.6.1)
+from integration.results.values import finding_texts, percent, shown_value, standing_words, withheld_text
+from models.findings import Code, NoFinding, Quantity
 
 
 def warm_up() -> None:
@@ -61,7 +58,7 @@ def report_content(
         _drawn_item(request, group) if isinstance(group, DrawnGroup) else _told_item(request, group) for group in groups
     ]
     report = MeasurementReport(
-        observation_context=_observer(request),
+        observation_context=ObservationContext(observer_device_context=observer_context(request)),
         procedure_reported=codes.concept(codes.PROCEDURE),
         imaging_measurements=items,
         title=codes.concept(title),
@@ -73,16 +70,23 @@ def report_content(
 def add_plain_words(request: ResultRequest, root: Dataset) -> None:
     """Say all findings in sentences before the coded groups: text viewers print codes without their names."""
     several = request.source.number_of_frames > 1
-    sentences = [f"{RESEARCH_MARK}."] if request.options.research_use else []
-    sentences += [f"{TRIAL_MARK}: {request.task.trial}."] if request.task.trial else []
+    sentences = [*standing_words(request.options.research_use, request.task), *request.changes]
     for finding in request.findings:
         where = f" (frame {finding.frame})" if several and not isinstance(finding, NoFinding) else ""
         sentences += [f"{finding.group}: {text.removesuffix('.')}{where}." for text in finding_texts(finding)]
+    add_sentences(root, sentences)
+
+
+def add_sentences(root: Dataset, sentences: Iterable[str]) -> None:
+    """Put sentences, each once, before the coded groups of a report; nothing where there is none."""
+    said = dict.fromkeys(sentences)
+    if not said:
+        return
     words = ContainerContentItem(name=codes.concept(codes.FINDINGS), relationship_type="CONTAINS")
     words.ContentSequence = ContentSequence(
         [
             TextContentItem(name=codes.concept(codes.FINDING), value=sentence, relationship_type="CONTAINS")
-            for sentence in dict.fromkeys(sentences)
+            for sentence in said
         ]
     )
     coded = next(
@@ -149,6 +153,7 @@ def _measurement(quantity: Quantity, coordinates: CoordinatesForMeasurement | No
         name=codes.named_concept(quantity.code, quantity.name),
         value=shown_value(quantity.value, quantity.unit),
         unit=codes.unit_concept(quantity.unit),
+        method=None if quantity.method is None else codes.concept(quantity.method),
         referenced_coordinates=None if coordinates is None else [coordinates],
     )
 
@@ -170,18 +175,14 @@ def _add_comments(container: Dataset, texts: Iterable[str]) -> None:
 
 def _region(request: ResultRequest, group: DrawnGroup) -> ImageRegion:
     if group.shape is Shape.POINT:
-        return ImageRegion("POINT", _graphic_data(group.points), _region_source(request, group.frame))
+        return ImageRegion("POINT", graphic_data(group.points), _region_source(request, group.frame))
     closed = group.points if group.points[0] == group.points[-1] else (*group.points, group.points[0])
-    return ImageRegion("POLYLINE", _graphic_data(closed), _region_source(request, group.frame))
+    return ImageRegion("POLYLINE", graphic_data(closed), _region_source(request, group.frame))
 
 
 def _caliper(request: ResultRequest, group: DrawnGroup) -> CoordinatesForMeasurement:
     # SourceImageForRegion, not SourceImageForMeasurement: the image is SELECTED FROM by a SCOORD, not INFERRED FROM.
-    return CoordinatesForMeasurement("POLYLINE", _graphic_data(group.points), _region_source(request, group.frame))
-
-
-def _graphic_data(points: tuple[Point, ...]) -> NDArray[np.float32]:
-    return np.asarray(points, np.float32) + np.float32(CENTRE_OF_PIXEL)
+    return CoordinatesForMeasurement("POLYLINE", graphic_data(group.points), _region_source(request, group.frame))
 
 
 def _region_source(request: ResultRequest, frame: int) -> SourceImageForRegion:
@@ -215,20 +216,4 @@ def _algorithm(request: ResultRequest) -> AlgorithmIdentification:
         parameters=[f"package {task.digest}", f"encoder {task.encoder_digest}"],
         family=codes.concept(codes.ARTIFICIAL_INTELLIGENCE),
         manufacturer=task.manufacturer,
-    )
-
-
-def _observer(request: ResultRequest) -> ObservationContext:
-    task = request.task
-    return ObservationContext(
-        observer_device_context=ObserverContext(
-            observer_type=codes.concept(codes.DEVICE_OBSERVER),
-            observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-                uid=derived_uid(task.digest, "DEVICE"),
-                name=f"{task.manufacturer} {task.task}"[:MAX_LO],
-                manufacturer_name=task.manufacturer,
-                model_name=task.task,
-                serial_number=serial_number(task),
-            ),
-        )
     )
