@@ -2,7 +2,7 @@
 
 from models.geometry.diameters import Diameters, diameters
 from models.geometry.ellipse import Ellipse, fit_ellipse, inside, outline_points, overlap
-from models.geometry.outline import Component, crossings, largest_component, polygon
+from models.geometry.outline import Component, crossings, largest_component, largest_parts, polygon
 
 __all__ = [
     "Component",
@@ -13,6 +13,7 @@ __all__ = [
     "fit_ellipse",
     "inside",
     "largest_component",
+    "largest_parts",
     "outline_points",
     "overlap",
     "polygon",

@@ -15,32 +15,39 @@ CLOSE_PX = 0.3  # how far, in pixels of the map, a simplified outline may lie fr
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Component:
-    """The largest connected part of a probability map at or above `LEVEL`."""
+    """A connected part of a probability map at or above `LEVEL`."""
 
     likely: NDArray[np.float32]  # (S, S), the map with the other parts set to 0
     area: int  # px
-    dominance: float  # its share of all pixels at or above the level
+    dominance: float  # share of all pixels at or above the level of the parts that were asked for, this one among them
     confidence: float  # mean probability inside
 
 
 def largest_component(likely: NDArray[np.float32]) -> Component | None:
     """The largest part of a map (S, S) of probabilities, or None where nothing reaches the level."""
+    return next(iter(largest_parts(likely, 1)), None)
+
+
+def largest_parts(likely: NDArray[np.float32], most: int) -> tuple[Component, ...]:
+    """The largest parts of a map (S, S) of probabilities, at most `most`, the largest first."""
     marked = (likely >= LEVEL).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(marked, connectivity=4)
-    if count < 2:
-        return None
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(marked, connectivity=4)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    best = int(np.argmax(areas)) + 1
-    inside = labels == best
-    other = (marked > 0) & ~inside
-    near = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    kept = np.where(near & ~other, likely, 0).astype(np.float32)
-    return Component(
-        likely=kept,
-        area=int(areas[best - 1]),
-        dominance=float(areas[best - 1] / areas.sum()),
-        confidence=float(likely[inside].mean()),
-    )
+    chosen = np.argsort(-areas, kind="stable")[:most]
+    parts = []
+    for number in chosen:
+        inside = labels == number + 1
+        other = (marked > 0) & ~inside
+        near = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        parts.append(
+            Component(
+                likely=np.where(near & ~other, likely, 0).astype(np.float32),
+                area=int(areas[number]),
+                dominance=float(areas[chosen].sum() / areas.sum()),
+                confidence=float(likely[inside].mean()),
+            )
+        )
+    return tuple(parts)
 
 
 def crossings(likely: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -44,7 +44,7 @@ class Gates(CardPart):
 
     confidence: float = Field(ge=0, le=1)  # least mean probability inside the outline
     area: tuple[float, float]  # share of the looked-at picture, least and most
-    dominance: float = Field(ge=0, le=1)  # least share of the largest part in all that was marked
+    dominance: float = Field(ge=0, le=1)  # least share of the parts that may be outlined in all that was marked
     ellipse: float = Field(ge=0, le=1)  # least overlap (intersection over union) of outline and fitted ellipse
 
 
@@ -54,6 +54,7 @@ class OutlineSettings(KindSettings):
     kind: Literal["outline"] = "outline"
     structure: Structure
     measures: Literal["ellipse", "diameters"]
+    most: int = Field(default=1, ge=1, le=10)  # structures of one view that are outlined, the largest first
     question: Question | None = None
     gates: Gates
 

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.frames import Place
-from models.geometry import Component, Ellipse, crossings, fit_ellipse, inside, largest_component, overlap
+from models.geometry import Component, Ellipse, crossings, fit_ellipse, inside, largest_parts, overlap
 from models.geometry.outline import LEVEL
 from models.packages.settings import OutlineSettings
 from models.readers.areas import share_of_view
 from models.readers.scoping import colour_flow
+
+CRUMB = 0.1  # of the largest part: less beside it is no structure of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,10 +25,15 @@ class Reading:
     frame: int
     place: Place
     scope: float  # score, 0 to 1
-    component: Component | None
+    parts: tuple[Component, ...]  # what was outlined, the largest first
     ellipse: Ellipse | None  # in the square
     ellipse_overlap: float  # of the ellipse and the component; 1 where the task fits none
     silence: str | None  # why nothing may be said, in words with the numbers; None: it may
+
+    @property
+    def component(self) -> Component | None:
+        """The largest of what was outlined."""
+        return self.parts[0] if self.parts else None
 
     @property
     def confidence(self) -> float:
@@ -36,13 +43,14 @@ class Reading:
 
     @property
     def area_share(self) -> float:
-        """The outline's share of the view, 0 to 1."""
-        return 0.0 if self.component is None else share_of_view(self.component.likely >= LEVEL, self.place)
+        """The share of the view in what was outlined, 0 to 1."""
+        return float(sum(share_of_view(part.likely >= LEVEL, self.place) for part in self.parts))
 
 
 def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, settings: OutlineSettings) -> Reading:
     """Judge a probability map (S, S) and a scope score by the gates of a task."""
-    component = largest_component(likely)
+    parts = _told(largest_parts(likely, settings.most), settings)
+    component = parts[0] if parts else None
     ellipse, fits = None, 1.0
     if component is not None and settings.measures == "ellipse":
         ellipse = fit_ellipse(crossings(component.likely))
@@ -51,7 +59,7 @@ def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, se
         frame=frame,
         place=place,
         scope=scope,
-        component=component,
+        parts=parts,
         ellipse=ellipse,
         ellipse_overlap=fits,
         silence=None,
@@ -59,8 +67,13 @@ def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, se
     return replace(reading, silence=_silence(reading, settings))
 
 
+def apart(reading: Reading) -> tuple[Reading, ...]:
+    """A reading for each of the structures that were outlined in one view."""
+    return tuple(replace(reading, parts=(part,)) for part in reading.parts)
+
+
 def mask_in_frame(reading: Reading) -> NDArray[np.bool_]:
-    """The outline's inside in pixels of the whole source frame, (rows, columns).
+    """The inside of all that was outlined, in pixels of the whole source frame, (rows, columns).
 
     Of a task that fits an ellipse it is the ellipse's inside, so that mask and measurements agree.
     """
@@ -74,9 +87,16 @@ def mask_in_frame(reading: Reading) -> NDArray[np.bool_]:
     if reading.ellipse is not None:
         whole[top : bottom + 1, left : right + 1] = _filled(reading.ellipse, matrix, size)
         return whole
-    likely = cv2.warpAffine(reading.component.likely, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    whole[top : bottom + 1, left : right + 1] = likely >= 0.5
+    shown = whole[top : bottom + 1, left : right + 1]
+    for part in reading.parts:
+        shown |= cv2.warpAffine(part.likely, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP) >= LEVEL
     return whole
+
+
+def _told(parts: tuple[Component, ...], settings: OutlineSettings) -> tuple[Component, ...]:
+    """The largest part, and of the others those that are no crumbs beside it and as sure as an outline has to be."""
+    others = [p for p in parts[1:] if p.area >= CRUMB * parts[0].area and p.confidence >= settings.gates.confidence]
+    return (*parts[:1], *others)
 
 
 def _filled(ellipse: Ellipse, matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -6,7 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from models.geometry import crossings, diameters, fit_ellipse, largest_component, outline_points, overlap, polygon
+from models.geometry import (
+    crossings,
+    diameters,
+    fit_ellipse,
+    largest_component,
+    largest_parts,
+    outline_points,
+    overlap,
+    polygon,
+)
 from models.preprocess import letterbox
 
 
@@ -61,6 +70,19 @@ def test_largest_component__two_parts__the_larger_with_its_share():
     assert found.dominance == pytest.approx(0.9)
     assert found.confidence == pytest.approx(0.9)
     assert not found.likely[70:80, 70:80].any()
+
+
+def test_largest_parts__three_parts__the_two_largest_and_their_share_of_all():
+    likely = np.zeros((100, 100), np.float32)
+    likely[10:40, 10:40] = 0.9
+    likely[70:80, 70:80] = 0.8
+    likely[50:52, 50:52] = 0.7
+    first, second = largest_parts(likely, 2)
+    assert (first.area, second.area) == (900, 100)
+    assert first.dominance == second.dominance == pytest.approx(1000 / 1004)
+    assert second.confidence == pytest.approx(0.8)
+    assert not second.likely[10:40, 10:40].any()
+    assert [part.area for part in largest_parts(likely, 9)] == [900, 100, 4]
 
 
 def test_largest_component__nothing_marked__none():

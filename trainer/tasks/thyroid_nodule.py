@@ -29,8 +29,8 @@ def outlined(folder: Path, name: str, row: Row) -> Outlined:
 SPEC = TaskSpec(
     name="thyroid-nodule",
     title="Thyroid nodule outline and suspicion",
-    intended_use="Outline of the most marked nodule of a thyroid view; longest and perpendicular diameter, area;"
-    " probability that readers would give TI-RADS 4a to 5. No advice on management.",
+    intended_use="Outlines of up to three nodules of a thyroid view; of each longest and perpendicular diameter, area;"
+    " probability that readers would give the view TI-RADS 4a to 5. No advice on management.",
     words="B-mode still or cine of the thyroid, linear probe, a nodule in view",
     not_for="other organs, elastography, Doppler; pictures without a nodule were not in the training data",
     size=192,
@@ -38,6 +38,7 @@ SPEC = TaskSpec(
         scope=0.5,
         structure=Structure(name="thyroid nodule", category=ABNORMAL, type=NODULE, site=THYROID),
         measures="diameters",
+        most=3,
         question=Question(
             name="impression",
             code=IMPRESSION,
@@ -63,7 +64,7 @@ SPEC = TaskSpec(
     variation=Variation(turn_deg=12.0, drawn=0.5),
     limits=(
         "one site; suspicion is derived from readers' TI-RADS (2 and 3 benign, 4a to 5 suspicious), not from histology",
-        "of several nodules in one view only the largest outline is given",
+        "the probability is that of the view, not of each of several nodules; it is told with the largest one",
         "the licence of the data set is not stated",
     ),
 )
