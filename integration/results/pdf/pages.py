@@ -75,6 +75,7 @@ def pages(request: ResultRequest, *, title: str) -> bytes:
     created = f"{request.created_at:D:%Y%m%d%H%M%S+00'00'}"
 
     def canvas(*words: Any, **options: Any) -> _Numbered:  # noqa: ANN401 - ReportLab's own arguments
+        options["initialFontName"] = page.fonts.plain
         return _Numbered(*words, foot=foot, page=page, created=created, **options)
 
     template.build(list(_story(request, page, title)), canvasmaker=canvas)
@@ -92,6 +93,7 @@ class _Page:
             "head", parent=self.plain, fontName=fonts.bold, fontSize=10.5, spaceBefore=8, leading=16
         )
         self.title = ParagraphStyle("title", parent=self.plain, fontName=fonts.bold, fontSize=15, leading=20)
+        self.font = ("FONTNAME", (0, 0), (-1, -1), fonts.plain)  # of tables, or they bring one that is not embedded
         self.small = ParagraphStyle("small", parent=self.plain, fontSize=7, leading=9)
 
     def words(self, text: str, *, found_in: str = "", before: str = "") -> Paragraph:
@@ -128,7 +130,7 @@ def _warnings(request: ResultRequest, page: _Page) -> Iterable[Flowable]:
         yield Table(
             [[page.words(text)] for text in said],
             colWidths=[_WIDTH],
-            style=[("BACKGROUND", (0, 0), (-1, -1), _WARNING), ("BOX", (0, 0), (-1, -1), 0.5, _LINE)],
+            style=[page.font, ("BACKGROUND", (0, 0), (-1, -1), _WARNING), ("BOX", (0, 0), (-1, -1), 0.5, _LINE)],
         )
 
 
@@ -142,6 +144,7 @@ def _facts(request: ResultRequest, page: _Page) -> Table:
         [one + other for one, other in zip(left, right, strict=True)],
         colWidths=[22 * mm, _WIDTH / 2 - 22 * mm, 30 * mm, _WIDTH / 2 - 30 * mm],
         style=[
+            page.font,
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("TOPPADDING", (0, 0), (-1, -1), 0.5),
             ("BOTTOMPADDING", (0, 0), (-1, -1), 0.5),
@@ -174,6 +177,7 @@ def _finding_table(request: ResultRequest, page: _Page, rows: Sequence[Row]) -> 
         colWidths=[part * _WIDTH for part in widths],
         repeatRows=1,
         style=[
+            page.font,
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("BACKGROUND", (0, 0), (-1, 0), _FAINT),
             ("LINEBELOW", (0, 0), (-1, -1), 0.25, _LINE),

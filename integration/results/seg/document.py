@@ -1,21 +1,24 @@
-"""A binary Segmentation of a still or of an ultrasound cine, which has no Frame of Reference.
+"""A Segmentation of a still or of an ultrasound cine, which has no Frame of Reference: binary, or a label map.
 
 Frames are tied to the source by derivation, not by geometry, and counted along the segment and the time. OHIF 3.13
 wants a plane orientation and pixel measures all the same; `ResultOptions.ohif_compat` gives them.
 
 References
 ----------
-DICOM PS3.3 A.51 (Segmentation IOD), C.8.20 (Segmentation), C.7.6.16 (Multi-frame Functional Groups).
+DICOM PS3.3 A.51 (Segmentation IOD), A.51.6 (Label Map Segmentation IOD), C.8.20 (Segmentation), C.7.6.16 (Multi-frame
+Functional Groups).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence as Many
+from typing import Final
 
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
 from pydicom import Dataset, Sequence
+from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
 from pydicom.uid import SegmentationStorage
 
@@ -32,10 +35,13 @@ from integration.results.instance import (
     source_item,
 )
 from integration.results.patient import copy_attributes
-from integration.results.request import ResultRequest
+from integration.results.request import ResultRequest, SegmentationType
 from integration.results.seg.bits import pack_frames
+from integration.results.seg.labels import MOST_LABELS, label_maps, run_length_coded
 from integration.results.seg.segments import Segment, bounding_points, overlap, segments_of
 from integration.results.uids import derived_uid
+
+LABEL_MAP_SEGMENTATION: Final = "1.2.840.10008.5.1.4.1.1.66.7"  # pydicom 3.0 has no name for it
 
 
 def build_seg(request: ResultRequest) -> Dataset | None:
@@ -43,26 +49,35 @@ def build_seg(request: ResultRequest) -> Dataset | None:
     segments = segments_of(request.findings)
     if not segments:
         return None
+    labels = _as_label_map(request, segments)
     spacing = _spacing_mm(request, segments)
     scale = "" if spacing is not None else ", no scale"
-    ds = new_instance(request, "SEG", str(SegmentationStorage), modality="SEG", says=f"segmentation{scale}")
+    sop_class = LABEL_MAP_SEGMENTATION if labels else str(SegmentationStorage)
+    ds = new_instance(request, "SEG", sop_class, modality="SEG", says=f"segmentation{scale}")
     # The side stands in each segment's anatomic region: PS3.3 C.7.3.1 has no Laterality where it can stand there.
     copy_attributes(request.header, ds, ("BodyPartExamined",))
     copy_compression(request, ds)
-    _add_image(request, ds, segments)
+    _add_image(request, ds)
     ds.SegmentSequence = Sequence(_description(request, segment) for segment in segments)
-    _add_dimensions(request, ds)
+    _add_dimensions(request, ds, labels=labels)
     ds.SharedFunctionalGroupsSequence = Sequence([_shared_groups(request, spacing or (1.0, 1.0))])
-    ds.PerFrameFunctionalGroupsSequence = Sequence(_frame_items(request, segments))
+    ds.PerFrameFunctionalGroupsSequence = Sequence(_frame_items(request, segments, labels=labels))
     ds.NumberOfFrames = len(ds.PerFrameFunctionalGroupsSequence)
     ds.ReferencedSeriesSequence = Sequence([_source_series(request)])
-    packed = (frame for segment in segments for frame in segment.frames.values())
-    ds.PixelData = pack_frames(packed, request.source.rows * request.source.columns)
-    ds["PixelData"].VR = "OB"
+    if labels:
+        _add_label_maps(request, ds, segments)
+    else:
+        _add_bits(request, ds, segments)
     return ds
 
 
-def _add_image(request: ResultRequest, ds: Dataset, segments: Many[Segment]) -> None:
+def _as_label_map(request: ResultRequest, segments: Many[Segment]) -> bool:
+    """Whether the masks become a label map: if that is asked for, and none of them overlap, which it cannot hold."""
+    asked = request.options.segmentation is SegmentationType.LABELMAP
+    return asked and len(segments) <= MOST_LABELS and not overlap(segments)
+
+
+def _add_image(request: ResultRequest, ds: Dataset) -> None:
     ds.ImageType = ["DERIVED", "PRIMARY"]
     ds.PatientOrientation = None
     ds.ContentLabel = "SEGMENTATION"
@@ -72,9 +87,27 @@ def _add_image(request: ResultRequest, ds: Dataset, segments: Many[Segment]) -> 
     ds.SamplesPerPixel = 1
     ds.PhotometricInterpretation = "MONOCHROME2"
     ds.PixelRepresentation = 0
+
+
+def _add_bits(request: ResultRequest, ds: Dataset, segments: Many[Segment]) -> None:
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 1, 1, 0
     ds.SegmentationType = "BINARY"
     ds.SegmentsOverlap = "YES" if overlap(segments) else "NO"
+    packed = (frame for segment in segments for frame in segment.frames.values())
+    ds.PixelData = pack_frames(packed, request.source.rows * request.source.columns)
+    ds["PixelData"].VR = "OB"
+
+
+def _add_label_maps(request: ResultRequest, ds: Dataset, segments: Many[Segment]) -> None:
+    """A byte a pixel with the number of its segment, 0 where it belongs to none; RLE makes masks small."""
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+    ds.SegmentationType = "LABELMAP"
+    ds.SegmentsOverlap = "NO"
+    ds.PixelPaddingValue = 0
+    rows, columns = request.source.rows, request.source.columns
+    ds.PixelData = encapsulate([run_length_coded(labels) for labels in label_maps(segments, rows, columns)])
+    ds["PixelData"].VR = "OB"
+    ds["PixelData"].is_undefined_length = True
 
 
 def _description(request: ResultRequest, segment: Segment) -> SegmentDescription:
@@ -104,14 +137,14 @@ def _description(request: ResultRequest, segment: Segment) -> SegmentDescription
     return description
 
 
-def _add_dimensions(request: ResultRequest, ds: Dataset) -> None:
+def _add_dimensions(request: ResultRequest, ds: Dataset, *, labels: bool) -> None:
     organization_uid = derived_uid(request.job_identity, "SEG", "dimensions")
     organization = Dataset()
     organization.DimensionOrganizationUID = organization_uid
     ds.DimensionOrganizationSequence = Sequence([organization])
     pointers = (("ReferencedSegmentNumber", 0x0062000B, 0x0062000A), ("TemporalPositionIndex", 0x00209128, 0x00209111))
     ds.DimensionIndexSequence = Sequence()
-    for label, pointer, group in pointers:
+    for label, pointer, group in pointers[1:] if labels else pointers:
         index = Dataset()
         index.DimensionOrganizationUID = organization_uid
         index.DimensionIndexPointer = Tag(pointer)
@@ -133,27 +166,35 @@ def _shared_groups(request: ResultRequest, spacing: tuple[float, float]) -> Data
     return shared
 
 
-def _frame_items(request: ResultRequest, segments: Many[Segment]) -> list[Dataset]:
-    """One item for each segment and frame, in the order of the pixels."""
+def _frame_items(request: ResultRequest, segments: Many[Segment], *, labels: bool) -> list[Dataset]:
+    """One item for each frame of the pixels, in their order: of a label map by frame, else by segment and frame."""
     used = sorted({frame for segment in segments for frame in segment.frames})
     positions = {frame: position for position, frame in enumerate(used, 1)}
     derivations = {frame: Sequence([_derivation(request, frame)]) for frame in used}
+    if labels:
+        return [_frame_item(frame, [positions[frame]], derivations[frame]) for frame in used]
     items = []
     for segment in segments:
         identification = Dataset()
         identification.ReferencedSegmentNumber = segment.number
         identifications = Sequence([identification])
         for frame in segment.frames:
-            content = Dataset()
-            content.FrameAcquisitionNumber = frame
-            content.TemporalPositionIndex = positions[frame]
-            content.DimensionIndexValues = [segment.number, positions[frame]]
-            item = Dataset()
-            item.DerivationImageSequence = derivations[frame]
-            item.FrameContentSequence = Sequence([content])
+            item = _frame_item(frame, [segment.number, positions[frame]], derivations[frame])
             item.SegmentIdentificationSequence = identifications
             items.append(item)
     return items
+
+
+def _frame_item(frame: int, index: list[int], derivation: Sequence) -> Dataset:
+    """Of one frame; the last number of its index is its place in time."""
+    content = Dataset()
+    content.FrameAcquisitionNumber = frame
+    content.TemporalPositionIndex = index[-1]
+    content.DimensionIndexValues = index
+    item = Dataset()
+    item.DerivationImageSequence = derivation
+    item.FrameContentSequence = Sequence([content])
+    return item
 
 
 def _derivation(request: ResultRequest, frame: int) -> Dataset:
