@@ -9,7 +9,17 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from node.config.sections import Allow, DimsePeer, FolderPeer, Route, Tls
+from node.config.sections import (
+    Allow,
+    Destination,
+    DicomwebPeer,
+    DimsePeer,
+    FolderPeer,
+    Login,
+    OrthancPeer,
+    Route,
+    Tls,
+)
 from node.config.settings import SECTIONS, Settings
 
 HEAD = """# Configuration
@@ -25,7 +35,11 @@ This page is made from the code: `.venv/bin/python -m node.config > docs/configu
 ITEMS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("An item of `listener.allow`", Allow),
     ("`tls`", Tls),
+    ("`login`", Login),
+    ("Every peer", Destination),
     ("A peer of kind `dimse`", DimsePeer),
+    ("A peer of kind `dicomweb`", DicomwebPeer),
+    ("A peer of kind `orthanc`", OrthancPeer),
     ("A peer of kind `folder`", FolderPeer),
     ("An item of `routes`", Route),
 )
@@ -39,7 +53,7 @@ def configuration_markdown() -> str:
         info = Settings.model_fields[section]
         parts += [f"\n## `{section}`\n", f"{info.description}\n", *_table(_model(info).model_fields)]
     for title, model in ITEMS:
-        parts += [f"\n## {title}\n", f"{(model.__doc__ or '').splitlines()[0]}\n", *_table(model.model_fields)]
+        parts += [f"\n## {title}\n", f"{(model.__doc__ or '').splitlines()[0]}\n", *_table(_own(model))]
     return "\n".join(parts) + "\n"
 
 
@@ -47,6 +61,12 @@ def _model(info: FieldInfo) -> type[BaseModel]:
     if not (isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)):
         raise TypeError("a section is a model")
     return info.annotation
+
+
+def _own(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys of an item, without those that every peer has."""
+    shared = Destination.model_fields if issubclass(model, Destination) and model is not Destination else {}
+    return {key: info for key, info in model.model_fields.items() if key not in shared}
 
 
 def _table(fields: dict[str, FieldInfo]) -> Iterator[str]:

@@ -7,11 +7,16 @@ from enum import StrEnum
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, model_validator
 
-from node.config.values import AePattern, AeTitle, LocalPath, Name, Port, Seconds, Size
+from node.config.values import AePattern, AeTitle, Hours, LocalPath, Name, Port, Seconds, Size, WebUrl
 
 MOST_LISTENERS = 4  # the disk's sync is the limit beyond that
+
+
+ResultRole: TypeAlias = Literal[
+    "SEG", "SR", "SR-TEXT", "SR-OB", "SR-ECHO", "SC", "ENH", "PR", "KOS", "PDF"
+]  # of `integration.results`
 
 
 class Section(BaseModel):
@@ -33,6 +38,27 @@ class Priority(StrEnum):
     STAT = "stat"
     ROUTINE = "routine"
     SHADOW = "shadow"
+
+
+class ObjectKind(StrEnum):
+    """A kind of result object; `integration.results.objects` says what speaks for and against each."""
+
+    SEG = "SEG"  # outlines
+    SR = "SR"  # measurements and answers, in one document or more
+    SC = "SC"  # the picture with the marks
+    ENH = "ENH"  # a processed picture
+    PR = "PR"  # a presentation state with the marks
+    KOS = "KOS"  # the frames that matter
+    PDF = "PDF"  # a report to print
+
+
+def _some(kinds: tuple[ObjectKind, ...]) -> tuple[ObjectKind, ...]:
+    if not kinds:
+        raise ValueError("must name one kind or more; leave it out for the default")
+    return kinds
+
+
+Objects: TypeAlias = Annotated[tuple[ObjectKind, ...], AfterValidator(_some)]
 
 
 class Node(Section):
@@ -190,7 +216,30 @@ class Models(Section):
     )
 
 
-class DimsePeer(Section):
+class Destination(Section):
+    """What every peer has, whatever its kind: which results it gets, when, and how fast."""
+
+    roles: tuple[ResultRole, ...] | None = Field(
+        default=None,
+        description="Which results are sent, such as [SEG, SR]; SR stands for SR-TEXT and its other kinds too; null:"
+        " all.",
+    )
+    hours: tuple[Hours, ...] = Field(
+        default=(),
+        description='When results are sent, in local time, such as ["22:00-06:00", "sat,sun 00:00-24:00"]; empty:'
+        " always.",
+    )
+    connections: int = Field(default=1, ge=1, le=16, description="Associations or requests at the same time.")
+    per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="Most results a minute; null: as fast as it goes."
+    )
+    bytes_per_s: Annotated[Size, Field(gt=0)] | None = Field(
+        default=None,
+        description="Most bytes a second on average, such as 2MB; one result goes at full speed. Null: no limit.",
+    )
+
+
+class DimsePeer(Destination):
     """A DICOM application entity that results are sent to by C-STORE."""
 
     kind: Literal["dimse"] = Field(default="dimse", description="Says that the peer speaks DIMSE.")
@@ -202,6 +251,11 @@ class DimsePeer(Section):
     response_timeout_s: Seconds = Field(default=60, description="Seconds to wait for the answer to one C-STORE.")
     max_pdu_bytes: Size = Field(default=131072, ge=4096, le=2**31, description="Largest P-DATA PDU that is announced.")
     tls: Tls = Field(default=Tls(), description="DICOM TLS towards this peer.")
+    fall_back: bool = Field(
+        default=True,
+        description="Send an SR document as Comprehensive or Enhanced SR, as far as these can hold it, where the peer"
+        " takes no Comprehensive 3D SR.",
+    )
     commitment: bool = Field(
         default=False, description="Ask it to commit to what it accepted; a delivery is done only when it says so."
     )
@@ -211,16 +265,71 @@ class DimsePeer(Section):
     commitment_linger_s: Annotated[float, Field(ge=0, le=600)] = Field(
         default=2, description="Seconds to wait for its report on the association on which it was asked."
     )
+    retrieve: Literal["auto", "get", "move"] = Field(
+        default="auto",
+        description="How `pull` fetches images: get, C-GET; move, C-MOVE to this node's own port; auto: C-GET where the"
+        " peer offers it.",
+    )
+    retrieve_timeout_s: Seconds = Field(
+        default=600, description="Seconds without a word from it while images are fetched; many tell only the end."
+    )
 
 
-class FolderPeer(Section):
+class FolderPeer(Destination):
     """A folder that results are written to."""
 
     kind: Literal["folder"] = Field(default="folder", description="Says that the peer is a folder.")
     path: LocalPath = Field(description="The folder; files go to `STUDY/SERIES/INSTANCE.dcm` below it.")
 
 
-Peer: TypeAlias = Annotated[DimsePeer | FolderPeer, Field(discriminator="kind")]
+class Login(Section):
+    """Who this node is to a server: a user with a password, or the bearer of a token; empty: nobody."""
+
+    user: str | None = Field(default=None, min_length=1, description="User name, for basic authentication.")
+    password_file: LocalPath | None = Field(default=None, description="File with the password of `user`.")
+    password_env: str | None = Field(default=None, description="Environment variable with the password of `user`.")
+    token_file: LocalPath | None = Field(
+        default=None, description="File with a bearer token; it is read anew for every batch, so it may change."
+    )
+    token_env: str | None = Field(default=None, description="Environment variable with a bearer token.")
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        passwords = [each for each in (self.password_file, self.password_env) if each is not None]
+        tokens = [each for each in (self.token_file, self.token_env) if each is not None]
+        if len(passwords) + len(tokens) > 1:
+            raise ValueError("more than one of password_file, password_env, token_file, token_env: give one")
+        if (self.user is None) != (not passwords):
+            raise ValueError("user goes with password_file or password_env: give both or neither")
+        return self
+
+
+class WebPeer(Destination):
+    """A server that results are sent to over HTTP."""
+
+    login: Login = Field(default=Login(), description="Who this node is there.")
+    connect_timeout_s: Seconds = Field(default=5, description="Seconds to wait for the connection.")
+    response_timeout_s: Seconds = Field(default=60, description="Seconds to wait for the answer to a request.")
+    tls: Tls = Field(
+        default=Tls(), description="For https: whom to trust (`ca`; empty: the system's), and a certificate of ours."
+    )
+
+
+class DicomwebPeer(WebPeer):
+    """A DICOMweb server that results are sent to by STOW-RS."""
+
+    kind: Literal["dicomweb"] = Field(default="dicomweb", description="Says that the peer is a DICOMweb server.")
+    url: WebUrl = Field(description="Root of its services, such as https://host/dicom-web.")
+
+
+class OrthancPeer(WebPeer):
+    """An Orthanc that results are sent to by its REST interface."""
+
+    kind: Literal["orthanc"] = Field(default="orthanc", description="Says that the peer is an Orthanc.")
+    url: WebUrl = Field(description="Root of its REST interface, such as http://host:8042.")
+
+
+Peer: TypeAlias = Annotated[DimsePeer | DicomwebPeer | OrthancPeer | FolderPeer, Field(discriminator="kind")]
 
 
 class Route(Section):
@@ -232,6 +341,9 @@ class Route(Section):
     send_to: tuple[Name, ...] = Field(default=(), description="Peers that get the results.")
     mode: Mode = Field(default=Mode.ACTIVE, description="active, or shadow: results are kept but not delivered.")
     priority: Priority = Field(default=Priority.ROUTINE, description="stat, routine or shadow.")
+    objects: Objects | None = Field(
+        default=None, description="Kinds of objects that it writes; null: those of `results.objects`."
+    )
 
 
 class Leases(Section):
@@ -275,6 +387,32 @@ class Outbox(Leases):
     batch: int = Field(default=50, ge=1, description="Most instances that are sent in one association.")
 
 
+class Workitems(Section):
+    """Work items (UPS-RS): tasks that others assign to studies."""
+
+    perform: bool = Field(
+        default=True, description="Claim and do the work items that name a task of this node; else only keep them."
+    )
+    send_to: tuple[Name, ...] | None = Field(
+        default=None, description="Peers that get the results of tasks that no active route names; null: every peer."
+    )
+    wait_s: Seconds = Field(
+        default=3600, description="Seconds to wait for the images of a claimed work item before it is cancelled."
+    )
+    deliver_wait_s: Seconds = Field(
+        default=3600,
+        description="Seconds to wait, once its results are made, for peers to accept them before it is completed or,"
+        " where a result reached nobody, cancelled.",
+    )
+    keep_s: Seconds = Field(
+        default=30 * 86400,
+        description="Seconds to keep work items that are completed or cancelled; then they are gone.",
+    )
+    most_open: int = Field(
+        default=10_000, ge=1, description="Work items that are not completed or cancelled; more are refused."
+    )
+
+
 class Results(Section):
     """What result objects say and how."""
 
@@ -284,6 +422,16 @@ class Results(Section):
     ohif_compat: bool = Field(default=True, description="Write the details that OHIF needs to draw the marks.")
     institution: str | None = Field(
         default=None, max_length=64, description="Institution name of the results' equipment."
+    )
+    objects: Objects | None = Field(
+        default=None,
+        description="Kinds of objects that are written, of SEG, SR, SC, ENH, PR, KOS and PDF; null: SEG, SR, SC, ENH,"
+        " of clips KOS too.",
+    )
+    segmentation: Literal["binary", "labelmap"] = Field(
+        default="binary",
+        description="Masks as a binary Segmentation, which more software reads, or as a Label Map Segmentation, where"
+        " masks do not overlap.",
     )
 
 

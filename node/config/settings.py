@@ -21,10 +21,11 @@ from node.config.sections import (
     Results,
     Route,
     Section,
+    Workitems,
 )
 from node.config.values import ArchiveUrl, DatabaseUrl, Name
 
-SECTIONS = ("node", "listener", "http", "models", "jobs", "outbox", "results", "live", "logs")
+SECTIONS = ("node", "listener", "http", "models", "jobs", "outbox", "workitems", "results", "live", "logs")
 DEFAULT_TASKS = {"fetal-biometry": "fetal-head", "breast": "breast-lesion"}
 
 
@@ -51,6 +52,7 @@ class Settings(Section):
     )
     jobs: Jobs = Field(default=Jobs(), description="Leases and retries of jobs.")
     outbox: Outbox = Field(default=Outbox(), description="Leases and retries of deliveries.")
+    workitems: Workitems = Field(default=Workitems(), description="Work items (UPS-RS): tasks that others assign.")
     results: Results = Field(default=Results(), description="What result objects say and how.")
     live: Live = Field(default=Live(), description="Frames of a running acquisition, `echocare-node live`.")
     logs: Logs = Field(default=Logs(), description="Logging.")
@@ -87,6 +89,13 @@ class Settings(Section):
     def run_dir(self) -> Path:
         """Sockets and process ids of the running node."""
         return self.data_dir / "run"
+
+    def takes(self, peer: str, role: str) -> bool:
+        """Whether results of a role are sent to a peer; True of one that is configured no more."""
+        found = self.peers.get(peer)
+        if found is None or found.roles is None:
+            return True
+        return role in found.roles or role.partition("-")[0] in found.roles
 
     def calling_ae(self, peer: str) -> str:
         """The AE title under which this node calls a DICOM peer."""

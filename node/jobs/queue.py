@@ -216,8 +216,18 @@ def heartbeat(engine: sa.Engine, held: Job, now: datetime, *, policy: Jobs) -> b
         return renew(connection, JOB, held, now + timedelta(seconds=policy.lease_s))
 
 
+def _everything(_destination: str, _role: str) -> bool:
+    return True
+
+
 def finish(
-    engine: sa.Engine, held: Job, results: Sequence[NewResult], destinations: Sequence[str], now: datetime
+    engine: sa.Engine,
+    held: Job,
+    results: Sequence[NewResult],
+    destinations: Sequence[str],
+    now: datetime,
+    *,
+    takes: Callable[[str, str], bool] = _everything,
 ) -> None:
     """End a job as done, with its results and their deliveries, in one transaction.
 
@@ -230,9 +240,11 @@ def finish(
     results
         Result objects whose files are written and synced.
     destinations
-        Names of peers; each result goes to each. Empty in shadow mode.
+        Names of peers. Empty in shadow mode.
     now
         Time of the end.
+    takes
+        Whether a result of a role is sent to a peer (`Settings.takes`).
 
     Raises
     ------
@@ -242,7 +254,7 @@ def finish(
     with write(engine) as connection:
         end(connection, JOB, held, Step.FINISH, {"finished_at": now, "error": None, "error_code": None})
         for one in results:
-            _add_result(connection, held, one, destinations, now)
+            _add_result(connection, held, one, [each for each in destinations if takes(each, one.role)], now)
         done = Event(
             at=now,
             who=held.lease_owner or "",

@@ -25,6 +25,8 @@ from node.jobs import (
 )
 from node.jobs.leases import backoff
 from node.logs import log_context, masked
+from node.outbox.hours import Opening
+from node.outbox.pace import Pace
 from node.outbox.senders import Sender, Sent
 from node.roles import OUTBOX, Stop
 from node.wake import Wake
@@ -54,6 +56,8 @@ class Courier:
         The database.
     clock
         Gives the time.
+    pace
+        How fast, shared with the other couriers to this destination; None: as fast as it goes.
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class Courier:
         sender: Sender,
         engine: sa.Engine,
         clock: Callable[[], datetime] = now_utc,
+        *,
+        pace: Pace | None = None,
     ) -> None:
         self._settings = settings
         self._policy = settings.outbox
@@ -72,6 +78,8 @@ class Courier:
         self._clock = clock
         self._owner = owner_name(f"{OUTBOX}-{destination}")
         peer = settings.peers[destination]
+        self._opening = Opening(peer.hours)
+        self._pace = pace or Pace(None, None)
         self._commits = peer.kind == "dimse" and peer.commitment
         self._failures = 0  # batches in a row that found the destination down
         self._database_away = False
@@ -93,11 +101,21 @@ class Courier:
                 if self._failures:
                     self._pause(stop)
                 elif not busy:
-                    wake.wait(self._policy.poll_s)
+                    wake.wait(min(self._policy.poll_s, self._pace.wait_s() or self._policy.poll_s))
 
     def step(self) -> bool:
-        """Send one batch; False when nothing was waiting."""
-        held = claim_deliveries(self._engine, self._destination, self._owner, self._clock(), policy=self._policy)
+        """Send one batch; False when nothing was waiting, or may go now."""
+        now = self._clock()
+        if self._opening.opens_at(now) > now:
+            return False
+        most = self._pace.take(self._policy.batch)
+        if not most:
+            return False
+        held: tuple[Delivery, ...] = ()
+        try:
+            held = claim_deliveries(self._engine, self._destination, self._owner, now, policy=self._policy, limit=most)
+        finally:
+            self._pace.give_back(most - len(held))
         if held:
             self._send(held)
         return bool(held)
@@ -110,6 +128,7 @@ class Courier:
         down = False
         try:
             for sent in self._sender.send(held):
+                self._pace.sent(self._size(sent.delivery))
                 self._write_down(sent)
                 open_ones.pop(sent.delivery.id, None)
                 down = down or sent.destination_down
@@ -142,6 +161,12 @@ class Courier:
                 _log.log(level, "Result not delivered", extra=more)
         except LeaseLost:
             _log.warning("Somebody else delivers this result now", extra=about)
+
+    def _size(self, delivery: Delivery) -> int:
+        try:
+            return (self._settings.results_dir / delivery.path).stat().st_size
+        except OSError:
+            return 0
 
     def _back_again(self) -> None:
         """The first success after the destination was away: what waits out its backoff need not wait any longer."""

@@ -1,10 +1,11 @@
-"""Errors of deliveries to a folder; those of DICOM peers are in `integration.dimse`.
+"""Errors of deliveries on this side; those of DICOM peers are in `integration.dimse`, of servers in `integration.web`.
 
 ::
 
     NodeError
     └── DeliveryError
         ├── ResultMissing      the result's file is gone
+        ├── SecretMissing      the password or token of a server cannot be read
         └── FolderUnwritable   the destination folder cannot be written now
 """
 
@@ -25,6 +26,13 @@ class ResultMissing(DeliveryError):
     """The file of a result is not where the job put it: somebody removed it."""
 
     code: ClassVar[str] = "delivery.result_missing"
+
+
+class SecretMissing(DeliveryError):
+    """The password or token for a server is not where the configuration says."""
+
+    code: ClassVar[str] = "delivery.secret_missing"
+    retryable: ClassVar[bool] = True
 
 
 class FolderUnwritable(DeliveryError):

@@ -11,6 +11,7 @@ from node.config import Settings
 from node.db import connect
 from node.outbox.commitment import CommitmentAsker
 from node.outbox.courier import Courier
+from node.outbox.pace import Pace
 from node.outbox.senders import sender_for
 from node.roles import OUTBOX, Stop
 from node.wake import Wake
@@ -36,10 +37,12 @@ class Outbox:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start a thread for each configured peer, and one more for each that is asked to commit."""
+        """Start a thread for each connection to each configured peer, and one for each that is asked to commit."""
         for name, peer in self._settings.peers.items():
-            courier = Courier(self._settings, name, sender_for(self._settings, name), self._engine)
-            self._run(courier.run, f"outbox-{name}")
+            pace = Pace(peer.per_minute, peer.bytes_per_s)
+            for number in range(peer.connections):
+                courier = Courier(self._settings, name, sender_for(self._settings, name), self._engine, pace=pace)
+                self._run(courier.run, f"outbox-{name}-{number}")
             if peer.kind == "dimse" and peer.commitment:
                 self._run(CommitmentAsker(self._settings, name, self._engine).run, f"commitment-{name}")
 

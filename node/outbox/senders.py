@@ -1,6 +1,6 @@
-"""How a batch of results gets to a destination: by C-STORE, or as files in a folder.
+"""How a batch of results gets to a destination: by C-STORE, over HTTP, or as files in a folder.
 
-Both are safe to repeat: the same instance sent again replaces itself.
+All are safe to repeat: the same instance sent again replaces itself.
 """
 
 from __future__ import annotations
@@ -8,16 +8,18 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from integration.dimse import DimseError, Outcome, Peer, PeerTimeout, PeerUnreachable, TlsFiles, read_sendable, store
+from integration.web import Given, Login, Server, WebError
 from node.archive.durable import sync_folder
-from node.config import DimsePeer, Settings
+from node.config import DicomwebPeer, DimsePeer, OrthancPeer, Settings
 from node.jobs import AS_IT_IS, AsSent, Delivery
-from node.outbox.errors import DeliveryError, FolderUnwritable, ResultMissing
+from node.outbox.errors import DeliveryError, FolderUnwritable, ResultMissing, SecretMissing
 
 COPY_BYTES: Final = 1 << 20
 
@@ -27,20 +29,22 @@ class Sent:
     """What became of one delivery."""
 
     delivery: Delivery
-    error: DimseError | DeliveryError | None = None  # None: the destination has it
+    error: DimseError | WebError | DeliveryError | None = None  # None: the destination has it
     sent: AsSent = AS_IT_IS  # what it has, and what it remarked
 
     @property
     def destination_down(self) -> bool:
         """Whether the destination itself is the trouble, so that other deliveries would fail just so."""
-        return isinstance(self.error, (PeerUnreachable, PeerTimeout, FolderUnwritable))
+        if isinstance(self.error, WebError):
+            return self.error.down
+        return isinstance(self.error, (PeerUnreachable, PeerTimeout, FolderUnwritable, SecretMissing))
 
 
 class Sender(Protocol):
     """A way to a destination."""
 
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Sent]:
-        """Send in order; one outcome for each, as soon as it is known."""
+        """Send in order; one outcome for each that was tried, as soon as it is known."""
         ...
 
 
@@ -61,6 +65,40 @@ class DimseSender:
             yield Sent(delivery=by_path[outcome.path], error=outcome.error, sent=_as_sent(outcome))
             if isinstance(outcome.error, PeerTimeout):
                 return  # what was not tried costs no attempt
+
+
+class WebStore(Protocol):
+    """A server that takes files."""
+
+    def store(self, paths: Sequence[Path]) -> Iterator[Given]:
+        """Store files; an outcome for each that was tried."""
+        ...
+
+
+class WebSender:
+    """Sends over HTTP: by STOW-RS, or by the interface of an Orthanc."""
+
+    def __init__(
+        self,
+        configured: DicomwebPeer | OrthancPeer,
+        results: Path,
+        way: Callable[[Server, Login | None], AbstractContextManager[WebStore]],
+    ) -> None:
+        self._configured = configured
+        self._results = results
+        self._way = way
+
+    def send(self, deliveries: Sequence[Delivery]) -> Iterator[Sent]:
+        """Send over one connection where that goes well; the login is read anew."""
+        by_path = {self._results / delivery.path: delivery for delivery in deliveries}
+        for path in [path for path in by_path if not path.is_file()]:
+            yield Sent(delivery=by_path.pop(path), error=_missing())
+        try:
+            with self._way(web_server(self._configured), login_of(self._configured)) as server:
+                for given in server.store(list(by_path)):
+                    yield Sent(delivery=by_path[given.path], error=given.error, sent=AsSent(note=given.note))
+        except (SecretMissing, WebError) as error:  # before anything was sent
+            yield from (Sent(delivery=delivery, error=error) for delivery in by_path.values())
 
 
 class FolderSender:
@@ -117,7 +155,16 @@ def sender_for(settings: Settings, destination: str) -> Sender:
     configured = settings.peers[destination]
     if configured.kind == "folder":
         return FolderSender(configured.path, settings.results_dir)
-    return DimseSender(dimse_peer(configured, settings.calling_ae(destination)), settings.results_dir)
+    if configured.kind == "dimse":
+        peer = dimse_peer(configured, settings.calling_ae(destination))
+        return DimseSender(peer, settings.results_dir, simplify=configured.fall_back)
+    if configured.kind == "dicomweb":
+        from integration.dicomweb.sending import StowServer  # here, because only some nodes need it
+
+        return WebSender(configured, settings.results_dir, StowServer)
+    from integration.orthanc import OrthancServer
+
+    return WebSender(configured, settings.results_dir, OrthancServer)
 
 
 def dimse_peer(configured: DimsePeer, calling_ae: str) -> Peer:
@@ -133,6 +180,40 @@ def dimse_peer(configured: DimsePeer, calling_ae: str) -> Peer:
         max_pdu_bytes=configured.max_pdu_bytes,
         tls=TlsFiles(ca=tls.ca, cert=tls.cert, key=tls.key) if tls.enabled else None,
     )
+
+
+def web_server(configured: DicomwebPeer | OrthancPeer) -> Server:
+    """A server of the configuration as `integration.web` takes it."""
+    tls = configured.tls
+    return Server(
+        url=configured.url,
+        ca=tls.ca,
+        cert=tls.cert,
+        key=tls.key,
+        connect_timeout_s=configured.connect_timeout_s,
+        response_timeout_s=configured.response_timeout_s,
+    )
+
+
+def login_of(configured: DicomwebPeer | OrthancPeer) -> Login | None:
+    """Who we are to a server, with the secret read from where the configuration says.
+
+    Raises
+    ------
+    SecretMissing
+        It is not there.
+    """
+    login = configured.login
+    for file in filter(None, (login.password_file, login.token_file)):
+        try:
+            return Login(user=login.user, secret=file.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as fault:
+            raise SecretMissing(f"the file with the login cannot be read: {file}") from fault
+    for name in filter(None, (login.password_env, login.token_env)):
+        if not os.environ.get(name):
+            raise SecretMissing(f"the environment variable with the login is not set: {name}")
+        return Login(user=login.user, secret=os.environ[name])
+    return None
 
 
 def _as_sent(outcome: Outcome) -> AsSent:

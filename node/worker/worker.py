@@ -118,7 +118,8 @@ class Worker:
             return lambda: finish_look(self._database, job, saw, self._clock()), 0
         results = self._runner.run(job, lost)
         destinations = () if job.mode == "shadow" else job.send_to
-        return lambda: finish(self._database, job, results, destinations, self._clock()), len(results)
+        takes = self._settings.takes
+        return lambda: finish(self._database, job, results, destinations, self._clock(), takes=takes), len(results)
 
     def _finished(self, job: Job, done: tuple[Callable[[], None], int], seconds: float) -> None:
         write_down, count = done
