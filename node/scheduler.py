@@ -45,6 +45,7 @@ from node.studies import (
     unrouted_revisions,
 )
 from node.wake import Wake
+from node.workitems import Performer
 
 TAKE_BACK_S: Final = 2.0  # between two looks for lost leases
 LEAST_WAIT_S: Final = 0.005
@@ -96,6 +97,7 @@ class Scheduler:
         self._wake = wake
         self._clock = clock
         self._before = ViewBeforeRouting(engine=engine, routes=routes, lookers=lookers, policy=settings.jobs)
+        self._performer = Performer(settings, engine, routes, self._facts)
         self._took_back: datetime | None = None
         self._unroutable: set[int] = set()  # revisions that failed unexpectedly, told once
 
@@ -110,6 +112,7 @@ class Scheduler:
         deliveries = release_delivery_leases(self._engine, is_gone, now, policy=self._settings.outbox)
         renewed = renew_outdated(self._engine, self._routes, now, policy=self._settings.jobs)
         drop_outdated_looks(self._engine, self._before.lookers.digests, now)
+        self._performer.start(now)
         if renewed:
             _log.info("Waiting jobs go to the task packages installed now", extra=log_context(count=renewed))
         if jobs or deliveries or renewed:
@@ -140,6 +143,7 @@ class Scheduler:
         with read(self._engine) as connection:
             waiting = unrouted_revisions(connection)
         made = sum([self._route_safely(revision) for revision in waiting])
+        made += self._performer.step(self._clock())
         if made:
             self._wake.ring(WORKER)
         return self._wait_s()

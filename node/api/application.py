@@ -1,4 +1,5 @@
-"""The routes of the HTTP interface. Answers carry UIDs and states, never attributes of a patient.
+"""The routes of the HTTP interface. Answers carry UIDs and states, never attributes of a patient, but for work items,
+which hold what their makers wrote into them.
 
 Every error has one shape: `{"error": {"code": "…", "message": "…"}}`.
 """
@@ -21,6 +22,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from models.engine import EngineClosed, EngineError
 from models.engine.shared import RemoteEngine
 from node.api.storing import add_storing
+from node.api.workitems import add_workitems
 from node.archive import ArchiveError, OutOfSpace
 from node.archive.space import free_bytes
 from node.config import Settings
@@ -61,6 +63,7 @@ def make_application(settings: Settings, engine: sa.Engine) -> FastAPI:
     _add_studies(app, settings, engine)
     _add_engine(app, settings)
     add_storing(app, settings)
+    add_workitems(app, settings, engine)
     return app
 
 

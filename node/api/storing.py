@@ -20,10 +20,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from integration.dicomweb.storing import ANSWER, PartStart, StoreBody, Stored, StoreRequestError, answer
+from node.api.callers import check_caller
 from node.archive import Archive, FileMeta, is_uid
-from node.config import Http, Settings
+from node.config import Settings
 from node.listener.commands import Answer, Status
-from node.listener.options import address_of
 from node.listener.sop_classes import DEFAULT
 from node.listener.storing import Intake
 from node.roles import SCHEDULER
@@ -51,7 +51,7 @@ def add_storing(app: FastAPI, settings: Settings) -> None:
 
 
 async def _store(request: Request, settings: Settings, uploads: anyio.Semaphore, study: str | None) -> Response:
-    _check_caller(request, settings.http)
+    check_caller(request, settings.http)
     if "application/dicom+xml" in request.headers.get("accept", "") and ANSWER not in request.headers["accept"]:
         raise HTTPException(406, f"answers are {ANSWER}")
     try:
@@ -66,21 +66,6 @@ async def _store(request: Request, settings: Settings, uploads: anyio.Semaphore,
     faults = "; ".join(dict.fromkeys(taken.faults()))[:MOST_COMMENT]
     headers = {"Warning": f'299 echocare-node "{faults}"'} if faults else None
     return JSONResponse(body, status, headers, ANSWER)
-
-
-def _check_caller(request: Request, http: Http) -> None:
-    """Nobody but the machine itself and those that `http.allow` names.
-
-    Raises
-    ------
-    HTTPException
-        403.
-    """
-    where = address_of(request.client.host) if request.client else None
-    listed = [] if where is None else [net for net in http.allow if net.version == where.version and where in net]
-    known = where is not None and (where.is_loopback or bool(listed))
-    if not known:
-        raise HTTPException(403, "this address may not store: an administrator adds it to `http.allow`")
 
 
 async def _take(request: Request, settings: Settings, study: str | None) -> _Taken:

@@ -116,11 +116,17 @@ def _faults_between_keys(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
                 ("routes", index, "name"),
                 f"route {name!r} is written twice; it is route number {first[name] + 1} too",
             )
-        send_to = route.get("send_to")
-        for place, peer in enumerate(send_to if _is_list(send_to) else []):
-            if isinstance(peer, str) and peer not in known:
-                hint = did_you_mean(peer, known) or f"; the peers are: {', '.join(known) or 'none'}"
-                yield ("routes", index, "send_to", place), f"no peer is called {peer!r}{hint}"
+        yield from _unknown_peers(("routes", index, "send_to"), route.get("send_to"), known)
+    workitems = data.get("workitems")
+    if isinstance(workitems, dict):
+        yield from _unknown_peers(("workitems", "send_to"), workitems.get("send_to"), known)
+
+
+def _unknown_peers(path: KeyPath, send_to: object, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
+    for place, peer in enumerate(send_to if _is_list(send_to) else []):
+        if isinstance(peer, str) and peer not in known:
+            hint = did_you_mean(peer, known) or f"; the peers are: {', '.join(known) or 'none'}"
+            yield (*path, place), f"no peer is called {peer!r}{hint}"
 
 
 def _is_list(value: object) -> TypeGuard[list[object]]:

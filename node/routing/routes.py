@@ -8,7 +8,7 @@ with each other, such as the patient check, sees the whole revision all the same
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.findings import TaskIdentity
 from node.config import ConfigError, Fault, Mode, Route, Settings
@@ -43,6 +43,7 @@ class Routes:
     """All rules of a configuration."""
 
     rules: tuple[Rule, ...]
+    tasks: Mapping[str, TaskIdentity] = field(default_factory=dict)  # all that are installed
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -157,7 +158,7 @@ def compile_routes(settings: Settings, packages: Iterable[TaskIdentity]) -> Rout
             faults.append(_fault(settings, index, "task", words))
     if faults:
         raise ConfigError(tuple(sorted(faults, key=lambda fault: fault.key)))
-    return Routes(rules=tuple(rules))
+    return Routes(rules=tuple(rules), tasks=tasks)
 
 
 def _trial_faults(settings: Settings, index: int, identity: TaskIdentity) -> list[Fault]:

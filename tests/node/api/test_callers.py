@@ -1,4 +1,4 @@
-"""Who may store by STOW-RS."""
+"""Who may store by STOW-RS, and see work items."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from node.api.storing import _check_caller
+from node.api.callers import check_caller
 from node.config import Http
 
 
@@ -16,10 +16,10 @@ def request_from(address: str) -> Request:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.1.2.3", "::ffff:10.1.2.3", "fd00::7"])
 def test_caller__this_machine_or_listed_also_as_a_mapped_address__may(address: str) -> None:
-    _check_caller(request_from(address), Http.model_validate({"allow": ["10.1.0.0/16", "fd00::/8"]}))
+    check_caller(request_from(address), Http.model_validate({"allow": ["10.1.0.0/16", "fd00::/8"]}))
 
 
 @pytest.mark.parametrize("address", ["10.2.0.1", "::ffff:10.2.0.1", "fe80::1%eth0"])
 def test_caller__anybody_else__may_not(address: str) -> None:
     with pytest.raises(HTTPException, match=r"http\.allow"):
-        _check_caller(request_from(address), Http.model_validate({"allow": ["10.1.0.0/16"]}))
+        check_caller(request_from(address), Http.model_validate({"allow": ["10.1.0.0/16"]}))
