@@ -1,16 +1,13 @@
-"""What both ways of fetching from a PACS have in common: which images there are, and how a received one is kept."""
+"""What all ways of fetching from a PACS have in common: what is asked for, what it has, and where an image is kept."""
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
-FETCHED: Final = frozenset({"US", "IVUS", "SEG"})  # modalities: images, and outlines that people drew on them
-ULTRASOUND: Final = "US"  # in a study that is looked into
 MOST_MATCHES: Final = 100_000  # answers to one query
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 
@@ -22,27 +19,82 @@ class RetrievalError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Matching keys by DICOM keyword, values as a C-FIND has them (PS3.4 C.2.2.2): wildcards, ranges, lists."""
+
+    study: Mapping[str, str] = field(default_factory=dict)
+    series: Mapping[str, str] = field(default_factory=dict)
+    modalities: frozenset[str] = frozenset()  # of series; empty: all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteStudy:
+    """A study that a PACS has."""
+
+    uid: str
+    date: str = ""  # Study Date, as DA
+    modalities: tuple[str, ...] = ()  # Modalities in Study, where the PACS tells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteInstance:
+    """An instance that a PACS has."""
+
+    uid: str  # fit to be the name of a file
+    sop_class: str = ""  # where the PACS tells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSeries:
     """A series that a PACS has."""
 
     study: str  # Study Instance UID
-    series: str  # Series Instance UID
-    instances: tuple[str, ...]  # SOP Instance UIDs, each fit to be the name of a file
+    uid: str
+    modality: str = ""
+    instances: tuple[RemoteInstance, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """What came of one series."""
+class Arriving:
+    """What is said of an instance before its data set comes."""
 
-    came: int  # instances that are on the disk now and were not before
-    missing: int  # instances that did not come
-    reason: str = ""  # why not; names no patient
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why an instance is not kept."""
+
+    status: int  # as an answer to C-STORE (PS3.4 B.2.3)
+    words: str  # name no patient
+
+
+class Reception(Protocol):
+    """One instance on its way in."""
+
+    def take(self, piece: memoryview) -> None:
+        """Bytes of its data set, in order."""
+
+    def finish(self) -> Refusal | None:
+        """All bytes were taken: make it safe; None where it is."""
+
+    def abandon(self) -> None:
+        """Forget what was taken; harmless once it is safe."""
+
+
+class Keeper(Protocol):
+    """Where what is fetched is kept."""
+
+    def begin(self, arriving: Arriving) -> Reception:
+        """An instance comes."""
 
 
 class Progress(Protocol):
-    """Told of every instance that has come."""
+    """Told how many of the instances that were asked for have come so far."""
 
-    def __call__(self) -> None: ...
+    def __call__(self, came: int, /) -> None: ...
 
 
 class Remote(Protocol):
@@ -52,11 +104,22 @@ class Remote(Protocol):
     def words(self) -> str:
         """It, for a message."""
 
-    def series(self, since: date | None, until: date | None) -> list[RemoteSeries]:
-        """Series of ultrasound studies of these days, both inclusive; raises RetrievalError."""
+    @property
+    def way(self) -> str:
+        """How it is asked, such as C-GET."""
 
-    def fetch(self, series: RemoteSeries, folder: Path, came: Progress) -> Fetched:
-        """Fetch what of a series is not in the folder yet; raises RetrievalError where no more can come."""
+    def studies(self, wanted: Wanted, most: int) -> list[RemoteStudy]:
+        """Studies that match, at most so many; raises RetrievalError."""
+
+    def series(self, study: str, wanted: Wanted) -> list[RemoteSeries]:
+        """Series of a study that match, with their instances; raises RetrievalError."""
+
+    def fetch(self, series: RemoteSeries, uids: Collection[str], keeper: Keeper, told: Progress) -> str:
+        """Fetch instances of a series.
+
+        Returns why some may not have come, empty where the PACS says that all did; raises RetrievalError where it
+        cannot be asked at all. What came is known to the keeper alone.
+        """
 
 
 def days(since: date | None, until: date | None) -> str:
@@ -71,35 +134,31 @@ def is_uid(word: str) -> bool:
     return _UID.fullmatch(word) is not None and word.strip(".") != ""
 
 
-def path_of(folder: Path, uid: str) -> Path:
-    """The file of an instance."""
-    return folder / f"{uid}.dcm"
+def matches(asked: str, values: Collection[str], vr: str) -> bool:
+    """Whether what a PACS answered is what was asked for: it may pass over keys that it does not know.
 
-
-def missing_of(series: RemoteSeries, folder: Path) -> tuple[str, ...]:
-    """The instances of a series that are not in the folder."""
-    return tuple(uid for uid in series.instances if not path_of(folder, uid).is_file())
-
-
-def keep(folder: Path, uid: str, content: bytes) -> None:
-    """Write a received file; when this returns it is on the disk, whole.
-
-    Raises
-    ------
-    OSError
-        It cannot be written; nothing half written is left under its name.
+    Parameters
+    ----------
+    asked
+        A matching key's value; empty matches everything.
+    values
+        The values in the answer.
+    vr
+        Value representation of the key. Of names and times it is only seen that there is one: how a PACS matches them
+        is its own affair (PS3.4 C.2.2.2.1, C.2.2.2.5).
     """
-    part = folder / f"{uid}.part"
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path_of(folder, uid))
-    finally:
-        part.unlink(missing_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    if not asked:
+        return True
+    found = [value.strip() for value in values if value.strip()]
+    if vr in ("PN", "TM", "DT"):
+        return bool(found)
+    if vr == "DA" and "-" in asked:
+        first, _, last = asked.partition("-")
+        return any((first or "0") <= value <= (last or "9") for value in found)
+    patterns = [_pattern(each.strip()) for each in asked.split("\\")]
+    return any(pattern.fullmatch(value) for pattern in patterns for value in found)
+
+
+def _pattern(asked: str) -> re.Pattern[str]:
+    parts = {"*": ".*", "?": "."}
+    return re.compile("".join(parts.get(letter, re.escape(letter)) for letter in asked), re.IGNORECASE)

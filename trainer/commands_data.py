@@ -161,8 +161,8 @@ def _date(moment: datetime | None) -> date | None:
 
 @contextmanager
 def _told_in_words(stopped: str) -> Iterator[None]:
-    # pydicom puts values of attributes into its warnings and its log, and the other two put UIDs into theirs.
-    for name in ("pydicom", "pynetdicom", "dicomweb_client"):
+    # pydicom puts values of attributes into its warnings and its log, and the others put UIDs into theirs.
+    for name in ("pydicom", "pynetdicom", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():

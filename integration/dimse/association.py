@@ -11,7 +11,7 @@ DICOM PS3.8 9.3 (PDUs), PS3.7 9.3 (DIMSE messages).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import BinaryIO, Final, NoReturn, Self
 
@@ -48,7 +48,8 @@ MOST_SEND_PDU: Final = 1 << 20  # a peer that announces more, or no limit, gets 
 class Association:
     """An open association; leaving the `with` block releases it, or aborts it after an error."""
 
-    def __init__(self, peer: Peer, contexts: Iterable[Context]) -> None:
+    def __init__(self, peer: Peer, contexts: Iterable[Context], provided: Collection[str] = ()) -> None:
+        """`provided` are the SOP classes of which this side is the SCP (role selection, PS3.7 D.3.3.4)."""
         wanted = tuple(dict.fromkeys(contexts))
         if not 0 < len(wanted) <= MOST_CONTEXTS:
             raise ValueError(f"an association has 1 to {MOST_CONTEXTS} presentation contexts, not {len(wanted)}")
@@ -56,7 +57,7 @@ class Association:
         self._message_id = 0
         self._socket = connect(peer)
         try:
-            self.accepted: Mapping[Context, int] = self._negotiate(wanted)
+            self.accepted: Mapping[Context, int] = self._negotiate(wanted, provided)
         except BaseException:
             self._socket.close()
             raise
@@ -131,10 +132,10 @@ class Association:
         except OSError as error:
             raise self._why_broken(error) from error
 
-    def _negotiate(self, wanted: Sequence[Context]) -> Mapping[Context, int]:
+    def _negotiate(self, wanted: Sequence[Context], provided: Collection[str]) -> Mapping[Context, int]:
         peer = self.peer
         try:
-            self._socket.sendall(associate_rq(peer, wanted))
+            self._socket.sendall(associate_rq(peer, wanted, provided))
             kind, body = self._read_pdu()
         except TimeoutError as error:
             seconds = peer.connect_timeout_s

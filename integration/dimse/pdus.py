@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
 from pynetdicom.presentation import build_context
 
@@ -66,13 +67,18 @@ class Command:
 
         Written by hand, because pydicom warns about UIDs that senders made up and would put them into the log.
         """
-        elements = _ui(0x0002, self.sop_class) + _us(0x0100, self.field) + _us(0x0110, message_id)
+        elements = ui_element(0x0002, self.sop_class) + us_element(0x0100, self.field) + us_element(0x0110, message_id)
         if self.sop_instance is not None:
-            elements += _us(0x0700, MEDIUM)
-        elements += _us(0x0800, WITH_DATA_SET if with_data else NO_DATA_SET)
+            elements += us_element(0x0700, MEDIUM)
+        elements += us_element(0x0800, WITH_DATA_SET if with_data else NO_DATA_SET)
         if self.sop_instance is not None:
-            elements += _ui(0x1000, self.sop_instance)
-        return struct.pack("<HHLL", 0, 0, 4, len(elements)) + elements
+            elements += ui_element(0x1000, self.sop_instance)
+        return command_set(elements)
+
+
+def command_set(elements: bytes) -> bytes:
+    """A command set of elements of group 0000: the group length before them."""
+    return struct.pack("<HHLL", 0, 0, 4, len(elements)) + elements
 
 
 def numbered(contexts: Sequence[Context]) -> list[tuple[int, Context]]:
@@ -80,8 +86,8 @@ def numbered(contexts: Sequence[Context]) -> list[tuple[int, Context]]:
     return [(2 * index + 1, context) for index, context in enumerate(contexts)]
 
 
-def associate_rq(peer: Peer, contexts: Sequence[Context]) -> bytes:
-    """A-ASSOCIATE-RQ with the contexts, our largest PDU and who we are."""
+def associate_rq(peer: Peer, contexts: Sequence[Context], provided: Iterable[str] = ()) -> bytes:
+    """A-ASSOCIATE-RQ with the contexts, our largest PDU, who we are, and the SOP classes that we are the SCP of."""
     proposed = []
     for number, context in numbered(contexts):
         item = build_context(context.sop_class, context.transfer_syntax)
@@ -98,10 +104,17 @@ def associate_rq(peer: Peer, contexts: Sequence[Context]) -> bytes:
     implementation.implementation_class_uid = IMPLEMENTATION_UID
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = IMPLEMENTATION_VERSION
-    primitive.user_information = [length, implementation, version]
+    primitive.user_information = [length, implementation, version, *map(_scp_role, provided)]
     request = A_ASSOCIATE_RQ()
     request.from_primitive(primitive)
     return request.encode()
+
+
+def _scp_role(sop_class: str) -> SCP_SCU_RoleSelectionNegotiation:
+    role = SCP_SCU_RoleSelectionNegotiation()
+    role.sop_class_uid = UID(sop_class)
+    role.scu_role, role.scp_role = False, True
+    return role
 
 
 def rejection(peer: Peer, body: bytes) -> AssociationRejected:
@@ -123,13 +136,15 @@ def abort_pdu() -> bytes:
     return abort.encode()
 
 
-def _ui(element: int, uid: str) -> bytes:
+def ui_element(element: int, uid: str) -> bytes:
+    """A UID of group 0000."""
     value = uid.encode("ascii", "replace")
     value += b"\0" * (len(value) % 2)
     return struct.pack("<HHL", 0, element, len(value)) + value
 
 
-def _us(element: int, number: int) -> bytes:
+def us_element(element: int, number: int) -> bytes:
+    """A number of group 0000."""
     return struct.pack("<HHLH", 0, element, 2, number)
 
 

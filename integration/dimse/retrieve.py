@@ -1,50 +1,84 @@
-"""Fetching images from a PACS by C-FIND and C-MOVE, to a store of our own that takes nothing but what was asked for.
-
-On pynetdicom: a few associations that wait for a PACS gain nothing from the ways round its threads that sending needs.
+"""Fetching images from a PACS by C-FIND and C-GET, or C-MOVE to where somebody listens.
 
 References
 ----------
-DICOM PS3.4 C.4.1 (C-FIND), C.4.2 (C-MOVE), B.2.3 (statuses of C-STORE).
+DICOM PS3.4 C.4.1 (C-FIND), C.4.2 (C-MOVE), C.4.3 (C-GET), C.6.2 (Study Root).
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
-from typing import Any, ClassVar, Final
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import ClassVar, Final, Literal, Protocol
 
 from pydicom import Dataset
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
-from pynetdicom.presentation import build_context
-
-from integration.dimse.peer import Peer
-from integration.retrieval import (
-    FETCHED,
-    MOST_MATCHES,
-    ULTRASOUND,
-    Fetched,
-    Progress,
-    RemoteSeries,
-    RetrievalError,
-    days,
-    is_uid,
-    keep,
-    missing_of,
-    path_of,
+from pydicom.datadict import dictionary_VR
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
+    ComprehensiveSRStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+    UltrasoundImageStorage,
+    UltrasoundMultiFrameImageStorage,
 )
 
-FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"  # Study Root Query/Retrieve Information Model - FIND
-MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
-SUCCESS: Final = 0x0000
-PENDING: Final = frozenset({0xFF00, 0xFF01})
-NOT_AUTHORIZED, OUT_OF_RESOURCES = 0x0124, 0xA700  # answers to C-STORE
-MOST_ASSOCIATIONS: Final = 4  # that a PACS may send on at once; an instance of each is in memory
-MIN_FREE_BYTES: Final = 2_000_000_000
-MOVE_TIMEOUT_S: Final = 600.0  # between two answers to a C-MOVE; many a PACS gives the last one only
+from integration.dimse.errors import AssociationAborted, AssociationRejected, ContextRefused, DimseError
+from integration.dimse.pdus import MOST_CONTEXTS, Context
+from integration.dimse.peer import Peer
+from integration.dimse.questions import FIND, GET, MOVE, SUCCESS, Answer, Questions, contexts_of
+from integration.retrieval import (
+    MOST_MATCHES,
+    Arriving,
+    Keeper,
+    Progress,
+    Reception,
+    Refusal,
+    RemoteInstance,
+    RemoteSeries,
+    RemoteStudy,
+    RetrievalError,
+    Wanted,
+    is_uid,
+    matches,
+)
+
+RETRIEVE_TIMEOUT_S: Final = 600.0  # between two answers to C-MOVE; many a PACS gives the last one only
+MOST_UIDS: Final = 100  # in one request
+ANY_CLASS: Final = tuple(
+    str(uid)
+    for uid in (
+        UltrasoundImageStorage,
+        UltrasoundMultiFrameImageStorage,
+        SecondaryCaptureImageStorage,
+        MultiFrameTrueColorSecondaryCaptureImageStorage,
+        SegmentationStorage,
+        ComprehensiveSRStorage,
+    )
+)  # of a series whose PACS does not tell its classes
+SYNTAXES: Final = (
+    "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2",
+    "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70",
+    "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91",
+    "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.203", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.100",
+    "1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.4.103", "1.2.840.10008.1.2.4.107",
+)  # fmt: skip
+"""Each a context of its own for each class, so that a PACS sends what it has as it has it (PS3.5 Annex A)."""
+UNCOMPRESSED: Final = frozenset(SYNTAXES[:4])
+CLASSES_AT_ONCE: Final = (MOST_CONTEXTS - 4) // len(SYNTAXES)
+UNKNOWN_DESTINATION: Final = 0xA801
+_MEANINGS: Final = {  # PS3.4 tables C.4-1, C.4-2 and C.4-3
+    0x0122: "SOP class not supported",
+    0x0124: "not authorized",
+    0xA700: "out of resources",
+    0xA701: "out of resources: the number of matches cannot be calculated",
+    0xA702: "out of resources: sub-operations cannot be performed",
+    UNKNOWN_DESTINATION: "move destination unknown",
+    0xA900: "the identifier does not match the SOP class",
+    0xB000: "sub-operations complete, one or more failures",
+    0xFE00: "cancelled",
+}
 
 
 class QueryRetrieveError(RetrievalError):
@@ -53,183 +87,306 @@ class QueryRetrieveError(RetrievalError):
     code: ClassVar[str] = "dimse.query-retrieve"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receiving:
-    """Where the PACS sends what is to be moved; it has to know this AE title with this host and port."""
+class Receiver(Protocol):
+    """Whoever listens where C-MOVE sends to."""
 
-    ae_title: str = "ECHOCARE"
-    bind: str = "127.0.0.1"
-    port: int = 11113
+    @property
+    def ae_title(self) -> str:
+        """The move destination; the PACS has to know it with the host and port."""
+
+    @property
+    def port(self) -> int:
+        """For a message."""
+
+    def receiving(self, keeper: Keeper) -> AbstractContextManager[None]:
+        """Listens for the length of the block; raises QueryRetrieveError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """A move destination that listens by itself, such as a running node: what comes does not pass through here."""
+
+    ae_title: str
+    port: int
+
+    def receiving(self, keeper: Keeper) -> AbstractContextManager[None]:
+        """Nothing has to be done."""
+        return nullcontext()
+
+
+def offers_get(peer: Peer) -> bool:
+    """Whether a PACS takes C-GET (study root).
+
+    Raises
+    ------
+    QueryRetrieveError
+        It cannot be asked.
+    """
+    with _asked(peer), Questions(peer, contexts_of(GET)) as questions:
+        return bool(questions.accepted)
 
 
 class DimsePacs:
-    """A PACS that knows us as a move destination."""
+    """A PACS that is asked by C-FIND.
 
-    def __init__(self, peer: Peer, receiving: Receiving) -> None:
-        """Raises QueryRetrieveError for a peer with TLS, which is not to be spoken to in the clear instead."""
-        if peer.tls is not None:
-            raise QueryRetrieveError(f"{peer.words} is not asked by C-MOVE over TLS: use its DICOMweb over https")
-        self._peer, self._receiving = peer, receiving
+    Parameters
+    ----------
+    peer
+        The PACS.
+    receiver
+        Where it moves images to; None: they are fetched by C-GET.
+    timeout_s
+        Seconds to wait between two answers to C-MOVE, or two pieces of C-GET.
+    """
+
+    def __init__(self, peer: Peer, receiver: Receiver | None = None, timeout_s: float = RETRIEVE_TIMEOUT_S) -> None:
+        self._peer, self._receiver = peer, receiver
+        self._patient = replace(peer, response_timeout_s=max(timeout_s, peer.response_timeout_s))
 
     @property
     def words(self) -> str:
         return self._peer.words
 
-    def series(self, since: date | None, until: date | None) -> list[RemoteSeries]:
-        """Series of ultrasound studies of these days, both inclusive.
+    @property
+    def way(self) -> Literal["C-GET", "C-MOVE"]:
+        return "C-GET" if self._receiver is None else "C-MOVE"
+
+    def studies(self, wanted: Wanted, most: int) -> list[RemoteStudy]:
+        """Studies that match, at most so many.
+
+        Raises
+        ------
+        QueryRetrieveError
+            The PACS cannot be asked.
+        """
+        keys = {"StudyInstanceUID": "", "StudyDate": "", "ModalitiesInStudy": "", **wanted.study}
+        found: dict[str, RemoteStudy] = {}
+        with self._association() as questions, closing(_found(questions, "STUDY", keys)) as answers:
+            for each in answers:
+                if uid := _uid(each, "StudyInstanceUID"):
+                    modalities = tuple(_values(each, "ModalitiesInStudy"))
+                    found[uid] = RemoteStudy(uid=uid, date="".join(_values(each, "StudyDate")), modalities=modalities)
+                if len(found) >= most:
+                    break
+        return list(found.values())
+
+    def series(self, study: str, wanted: Wanted) -> list[RemoteSeries]:
+        """Series of a study that match, with their instances.
 
         Raises
         ------
         QueryRetrieveError
             The PACS cannot be asked, or has more than can be listed.
         """
-        found = []
-        with self._association(FIND, self._peer.response_timeout_s) as assoc:
-            query = _query("STUDY", StudyDate=days(since, until), ModalitiesInStudy=ULTRASOUND, StudyInstanceUID="")
-            for study in self._uids(assoc, query, "StudyInstanceUID"):
-                for series in self._ultrasound(assoc, study):
-                    query = _query("IMAGE", StudyInstanceUID=study, SeriesInstanceUID=series, SOPInstanceUID="")
-                    if instances := tuple(self._uids(assoc, query, "SOPInstanceUID")):
-                        found.append(RemoteSeries(study=study, series=series, instances=instances))
-        return found
+        listed = []
+        keys = {"StudyInstanceUID": study, "SeriesInstanceUID": "", "Modality": "", **wanted.series}
+        with self._association() as questions:
+            answers = list(_found(questions, "SERIES", keys))
+            found = {_uid(each, "SeriesInstanceUID"): _values(each, "Modality") for each in answers}
+            for uid, modality in sorted(found.items()):
+                if uid and (not wanted.modalities or wanted.modalities.intersection(modality)):
+                    instances = _instances(questions, study, uid)
+                    listed.append(RemoteSeries(study=study, uid=uid, modality="".join(modality), instances=instances))
+        return listed
 
-    def fetch(self, series: RemoteSeries, folder: Path, came: Progress) -> Fetched:
-        """Have what of a series is not in the folder yet moved here: by the series, which every PACS can.
-
-        What is there already is answered with success and stays as it is.
+    def fetch(self, series: RemoteSeries, uids: Collection[str], keeper: Keeper, told: Progress) -> str:
+        """Fetch instances of a series; why some may not have come, empty where the PACS says that all did.
 
         Raises
         ------
         QueryRetrieveError
-            The PACS is gone, or our port is taken.
+            The PACS is gone, or takes neither way.
         """
-        missing = missing_of(series, folder)
-        if not missing:
-            return Fetched(came=0, missing=0)
-        store = _Store(folder, frozenset(series.instances), came)
-        with self._served(store):
-            reason = self._move(series)
-        left = len(missing_of(series, folder))
-        return Fetched(came=len(missing) - left, missing=left, reason=store.refused or reason if left else "")
+        if self._receiver is None:
+            return self._get(series, uids, keeper, told)
+        return self._move(self._receiver, series, uids, keeper, told)
 
-    def _ultrasound(self, assoc: Any, study: str) -> list[str]:  # noqa: ANN401 - pynetdicom is not typed
-        query = _query("SERIES", StudyInstanceUID=study, SeriesInstanceUID="", Modality="")
-        found = self._found(assoc, query)
-        return sorted({_uid(each, "SeriesInstanceUID") for each in found if each.get("Modality", "") in FETCHED} - {""})
+    def _get(self, series: RemoteSeries, uids: Collection[str], keeper: Keeper, told: Progress) -> str:
+        by_class: dict[str, list[str]] = {}
+        for instance in series.instances:
+            if instance.uid in uids:
+                by_class.setdefault(instance.sop_class, []).append(instance.uid)
+        noting, reasons = _Noting(keeper, told), dict[str, None]()
+        for classes in _batched(by_class, 1 if "" in by_class else CLASSES_AT_ONCE):
+            among = [uid for name in classes for uid in by_class[name]]
+            named = ANY_CLASS if classes == ("",) else classes
+            with self._association(GET, named) as questions:
+                reason = self._retrieved(questions, series, among, noting)
+                taken = {context.transfer_syntax for context in questions.accepted if context.sop_class in named}
+            # DCMTK's archive sends on the first context of a class, and fails where the image is not in its syntax.
+            for syntax in sorted(taken - UNCOMPRESSED):
+                left = set(among) - noting.ended
+                if not reason or not left:
+                    break
+                with self._association(GET, named, (syntax,)) as questions:
+                    reason = self._retrieved(questions, series, left, noting)
+            reasons[reason] = None
+        return "; ".join(reason for reason in reasons if reason)
 
-    def _uids(self, assoc: Any, query: Dataset, keyword: str) -> list[str]:  # noqa: ANN401 - as above
-        return sorted({_uid(each, keyword) for each in self._found(assoc, query)} - {""})
+    def _move(
+        self, receiver: Receiver, series: RemoteSeries, uids: Collection[str], keeper: Keeper, told: Progress
+    ) -> str:
+        with receiver.receiving(keeper), self._association(MOVE) as questions:
+            return self._retrieved(questions, series, uids, told=told)
 
-    def _found(self, assoc: Any, query: Dataset) -> Iterator[Dataset]:  # noqa: ANN401 - as above
-        count = 0
-        for status, identifier in assoc.send_c_find(query, FIND):
-            answered = self._status(status, "C-FIND")
-            if answered in PENDING and identifier is not None:
+    def _retrieved(
+        self,
+        questions: Questions,
+        series: RemoteSeries,
+        uids: Collection[str],
+        keeper: Keeper | None = None,
+        told: Progress = lambda came: None,
+    ) -> str:
+        reasons: dict[str, None] = {}
+        came = 0
+        for request in _requests(series, uids):
+            last = self._one(questions, request, keeper, _further(told, came))
+            came += last.completed
+            if request.QueryRetrieveLevel == "IMAGE" and _not_by_image(last):
+                return self._why(self._one(questions, _whole(series), keeper, told))  # which every PACS can
+            reasons[self._why(last)] = None
+        return "; ".join(reason for reason in reasons if reason)
+
+    def _one(self, questions: Questions, request: Dataset, keeper: Keeper | None, told: Progress) -> Answer:
+        last = Answer(status=SUCCESS)
+        if self._receiver is None:
+            answers = questions.ask(GET, request, keeper=keeper)
+        else:
+            answers = questions.ask(MOVE, request, destination=self._receiver.ae_title)
+        for last in answers:
+            told(last.completed)
+        return last
+
+    def _why(self, answer: Answer) -> str:
+        """Empty where all went well."""
+        if answer.status == SUCCESS and not answer.failed:
+            return ""
+        means = _MEANINGS.get(answer.status, "unable to process" if 0xC000 <= answer.status <= 0xCFFF else "failure")
+        count = f", {answer.failed} images failed" if answer.failed else ""
+        said = f" ({answer.comment})" if answer.comment else ""
+        hint = ""
+        if self._receiver is not None and answer.status in (UNKNOWN_DESTINATION, 0xA702):
+            where = f"this machine's address and port {self._receiver.port}"
+            hint = f"; enter the AE title {self._receiver.ae_title} there as a destination, with {where}"
+        return f"{self.words} ended {self.way} with status 0x{answer.status:04X}, {means}{count}{said}{hint}"
+
+    @contextmanager
+    def _association(
+        self, retrieve: str = "", classes: Sequence[str] = (), syntaxes: Sequence[str] = SYNTAXES
+    ) -> Iterator[Questions]:
+        """For C-FIND, or for a way to retrieve, with C-GET on contexts for what comes back."""
+        models = dict.fromkeys((FIND, retrieve or FIND))  # some PACS want C-FIND beside the other
+        contexts = [each for model in models for each in contexts_of(model)]
+        contexts += [Context(name, syntax) for name in classes for syntax in syntaxes]
+        with _asked(self._peer), Questions(self._patient if retrieve else self._peer, contexts, classes) as questions:
+            yield questions
+
+
+class _Noting:
+    """Hands on to a keeper, and notes what came to an end, kept or refused."""
+
+    def __init__(self, keeper: Keeper, told: Progress) -> None:
+        self._keeper, self._told = keeper, told
+        self.ended: set[str] = set()
+
+    def begin(self, arriving: Arriving) -> Reception:
+        return _Noted(self, self._keeper.begin(arriving), arriving.sop_instance_uid)
+
+    def end(self, uid: str) -> None:
+        """It was kept, or refused for good."""
+        self.ended.add(uid)
+        self._told(len(self.ended))
+
+
+class _Noted:
+    def __init__(self, noting: _Noting, reception: Reception, uid: str) -> None:
+        self._noting, self._reception, self._uid = noting, reception, uid
+
+    def take(self, piece: memoryview) -> None:
+        self._reception.take(piece)
+
+    def finish(self) -> Refusal | None:
+        refusal = self._reception.finish()
+        self._noting.end(self._uid)
+        return refusal
+
+    def abandon(self) -> None:
+        self._reception.abandon()
+
+
+@contextmanager
+def _asked(peer: Peer) -> Iterator[None]:
+    try:
+        yield
+    except DimseError as error:
+        known = isinstance(error, (AssociationAborted, AssociationRejected, ContextRefused))
+        hint = f"; it must know the calling AE title {peer.calling_ae} and let it ask" if known else ""
+        raise QueryRetrieveError(f"the PACS cannot be asked: {error}{hint}") from error
+
+
+def _found(questions: Questions, level: str, keys: dict[str, str]) -> Generator[Dataset]:
+    peer, count = questions.peer, 0
+    with closing(questions.ask(FIND, _query(level, keys))) as answers:
+        for answer in answers:
+            if answer.pending and answer.identifier is not None:
                 count += 1
                 if count > MOST_MATCHES:
-                    raise QueryRetrieveError(f"{self.words} has more than {MOST_MATCHES} answers: ask for fewer days")
-                yield identifier
-            elif answered not in PENDING and answered != SUCCESS:
-                raise QueryRetrieveError(f"{self.words} answered C-FIND with status 0x{answered:04X}")
-
-    def _move(self, series: RemoteSeries) -> str:
-        """Why not all came, as the PACS has it; empty where it says that all did."""
-        query = _query("SERIES", StudyInstanceUID=series.study, SeriesInstanceUID=series.series)
-        last, failed = SUCCESS, 0
-        with self._association(MOVE, max(MOVE_TIMEOUT_S, self._peer.response_timeout_s)) as assoc:
-            for status, _ in assoc.send_c_move(query, self._receiving.ae_title, MOVE):
-                last = self._status(status, "C-MOVE")
-                failed = int(status.get("NumberOfFailedSuboperations", 0) or 0)
-        if last == SUCCESS:
-            return f"{self.words} says that it sent all, but not all came"
-        hint = ""
-        if last in (0xA801, 0xA702):
-            where = f"{self._receiving.ae_title} at this host, port {self._receiving.port}"
-            hint = f"; it must know the move destination {where}, and reach it"
-        return f"{self.words} ended C-MOVE with status 0x{last:04X}, {failed} images failed{hint}"
-
-    def _status(self, status: Dataset, what: str) -> int:
-        if "Status" not in status:
-            raise QueryRetrieveError(
-                f"{self.words} did not answer {what} in time, or ended the association; it must know the calling AE "
-                f"title {self._peer.calling_ae}"
-            )
-        return int(status.Status)
-
-    @contextmanager
-    def _association(self, model: str, answer_s: float) -> Iterator[Any]:
-        ae = AE(ae_title=self._peer.calling_ae)
-        ae.connection_timeout = ae.acse_timeout = self._peer.connect_timeout_s
-        ae.dimse_timeout, ae.network_timeout = answer_s, None
-        assoc = ae.associate(
-            self._peer.host,
-            self._peer.port,
-            contexts=[build_context(model)],
-            ae_title=self._peer.ae_title,
-            max_pdu=self._peer.max_pdu_bytes,
-        )
-        if not assoc.is_established:
-            why = f"it rejected the calling AE title {self._peer.calling_ae}" if assoc.is_rejected else "no association"
-            raise QueryRetrieveError(f"{self.words} cannot be asked: {why}")
-        try:
-            if not assoc.accepted_contexts:
-                raise QueryRetrieveError(f"{self.words} offers no study root query/retrieve")
-            yield assoc
-        except BaseException:
-            assoc.abort()
-            raise
-        else:
-            assoc.release()
-
-    @contextmanager
-    def _served(self, store: _Store) -> Iterator[None]:
-        ours = self._receiving
-        ae = AE(ae_title=ours.ae_title)
-        ae.require_called_aet = True
-        ae.maximum_associations = MOST_ASSOCIATIONS
-        for context in AllStoragePresentationContexts:
-            ae.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
-        try:
-            server: Any = ae.start_server(
-                (ours.bind, ours.port), block=False, evt_handlers=[(evt.EVT_C_STORE, store.received)]
-            )
-        except OSError as fault:
-            raise QueryRetrieveError(
-                f"nothing can be received on {ours.bind}:{ours.port} ({fault.strerror}): name another port"
-            ) from fault
-        try:
-            yield
-        finally:
-            server.shutdown()
+                    raise QueryRetrieveError(f"{peer.words} has more than {MOST_MATCHES} answers: ask for less")
+                if _answers(answer.identifier, keys):
+                    yield answer.identifier
+            elif not answer.pending and answer.status != SUCCESS:
+                means = _MEANINGS.get(answer.status, "unable to process")
+                said = f" ({answer.comment})" if answer.comment else ""
+                raise QueryRetrieveError(
+                    f"{peer.words} answered C-FIND with status 0x{answer.status:04X}, {means}{said}"
+                )
 
 
-class _Store:
-    """Answers C-STORE; its threads are those of the PACS's associations."""
-
-    def __init__(self, folder: Path, wanted: frozenset[str], came: Progress) -> None:
-        self._folder, self._wanted, self._came = folder, wanted, came
-        self.refused = ""  # why the last one that was refused was
-
-    def received(self, event: Any) -> int:  # noqa: ANN401 - pynetdicom is not typed
-        uid = str(event.request.AffectedSOPInstanceUID)
-        if uid not in self._wanted:
-            return NOT_AUTHORIZED
-        if path_of(self._folder, uid).is_file():
-            return SUCCESS
-        if shutil.disk_usage(self._folder).free < MIN_FREE_BYTES:
-            self.refused = f"less than {MIN_FREE_BYTES // 10**9} GB are free in {self._folder}"
-            return OUT_OF_RESOURCES
-        try:
-            keep(self._folder, uid, event.encoded_dataset())
-        except OSError as fault:
-            self.refused = f"a file cannot be written in {self._folder}: {fault.strerror}"
-            return OUT_OF_RESOURCES
-        self._came()
-        return SUCCESS
+def _answers(found: Dataset, keys: dict[str, str]) -> bool:
+    return all(
+        matches(asked, _values(found, keyword), dictionary_VR(keyword))
+        for keyword, asked in keys.items()
+        if asked and not (keyword == "ModalitiesInStudy" and not _values(found, keyword))  # which not all of them tell
+    )
 
 
-def _query(level: str, **keys: str) -> Dataset:
+def _instances(questions: Questions, study: str, series: str) -> tuple[RemoteInstance, ...]:
+    keys = {"StudyInstanceUID": study, "SeriesInstanceUID": series, "SOPInstanceUID": "", "SOPClassUID": ""}
+    found = {_uid(each, "SOPInstanceUID"): _uid(each, "SOPClassUID") for each in _found(questions, "IMAGE", keys)}
+    return tuple(RemoteInstance(uid=uid, sop_class=sop_class) for uid, sop_class in sorted(found.items()) if uid)
+
+
+def _requests(series: RemoteSeries, uids: Collection[str]) -> list[Dataset]:
+    """The series where all of it is wanted, else its images by their UIDs (PS3.4 C.4.2.1.4.1)."""
+    keys = {"StudyInstanceUID": series.study, "SeriesInstanceUID": series.uid}
+    if {each.uid for each in series.instances} <= set(uids):
+        return [_whole(series)]
+    return [_query("IMAGE", {**keys, "SOPInstanceUID": "\\".join(some)}) for some in _batched(sorted(uids), MOST_UIDS)]
+
+
+def _whole(series: RemoteSeries) -> Dataset:
+    return _query("SERIES", {"StudyInstanceUID": series.study, "SeriesInstanceUID": series.uid})
+
+
+def _batched(words: Iterable[str], most: int) -> Iterator[tuple[str, ...]]:
+    left = iter(words)
+    while some := tuple(islice(left, most)):
+        yield some
+
+
+def _further(told: Progress, before: int) -> Progress:
+    return lambda came: told(before + came)
+
+
+def _not_by_image(answer: Answer) -> bool:
+    """Whether a PACS did not take a request for single images."""
+    return answer.completed == 0 and (answer.status in (0x0122, 0xA900) or 0xC000 <= answer.status <= 0xCFFF)
+
+
+def _query(level: str, keys: dict[str, str]) -> Dataset:
     query = Dataset()
+    if not all(value.isascii() for value in keys.values()):
+        query.SpecificCharacterSet = "ISO_IR 192"
     query.QueryRetrieveLevel = level
     for keyword, value in keys.items():
         setattr(query, keyword, value)
@@ -238,5 +395,16 @@ def _query(level: str, **keys: str) -> Dataset:
 
 def _uid(found: Dataset, keyword: str) -> str:
     """A UID that may name a file, else nothing."""
-    uid = str(found.get(keyword, "") or "")
+    uid = "".join(_values(found, keyword))
     return uid if is_uid(uid) else ""
+
+
+def _values(found: Dataset, keyword: str) -> list[str]:
+    try:
+        value = found.get(keyword)
+    except Exception:  # noqa: BLE001 - pydicom raises whatever the bytes lead to; a value that is none matches nothing
+        return []
+    if value is None or value == "":
+        return []
+    several = value if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue" else [value]
+    return [str(each).strip("\0 ") for each in several]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,18 +93,29 @@ def storescp(
 
 
 @contextmanager
-def dcmqrscp(folder: Path) -> Iterator[int]:
-    """Start a dcmqrscp with an empty archive called QRSCP; gives its port."""
+def dcmqrscp(folder: Path, *options: str, destinations: Mapping[str, int] | None = None) -> Iterator[int]:
+    """Start a dcmqrscp with an empty archive called QRSCP; gives its port.
+
+    Parameters
+    ----------
+    folder
+        For its archive, its configuration and its log.
+    *options
+        Further options, such as those for transfer syntaxes.
+    destinations
+        AE titles that it moves to, each with a port of this machine.
+    """
     port = free_port()
     storage = folder / "qr"
     storage.mkdir(parents=True, exist_ok=True)
     configuration = folder / "dcmqrscp.cfg"
+    known = "".join(f"{title} = ({title}, 127.0.0.1, {number})\n" for title, number in (destinations or {}).items())
     configuration.write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 16\n"
-        "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"HostTable BEGIN\n{known}HostTable END\nVendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\nQRSCP {storage} RW (1000, 1024mb) ANY\nAETable END\n"
     )
-    command = [program("dcmqrscp", "dcmtk"), "-c", str(configuration)]
+    command = [program("dcmqrscp", "dcmtk"), *options, "-c", str(configuration)]
     with running(command, folder / "dcmqrscp.log", lambda: listens(port)):
         yield port
 
