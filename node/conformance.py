@@ -12,6 +12,10 @@ from typing import Final
 
 from pydicom.uid import UID
 
+from integration.dicomweb.retrieve import AS_STORED, PAGE
+from integration.dicomweb.storing import ANSWER
+from integration.dimse.questions import FIND, GET, MOVE, contexts_of
+from integration.dimse.retrieve import CLASSES_AT_ONCE, SYNTAXES
 from integration.dimse.store import WARNINGS
 from integration.results.patient import CHARACTER_SET
 from node.archive.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -45,8 +49,9 @@ NEWEST: Final = {  # that pydicom has no name for yet
     "1.2.840.10008.5.1.4.1.1.9.100.2": "Waveform Acquisition Presentation State Storage",
 }
 FETCHING: Final = (
-    "1.2.840.10008.5.1.4.1.2.2.1",  # Study Root Query/Retrieve Information Model - FIND
-    "1.2.840.10008.5.1.4.1.2.2.2",  # MOVE
+    (FIND, "hierarchical; levels STUDY, SERIES, IMAGE; no relational queries, no fuzzy matching"),
+    (MOVE, "levels SERIES and IMAGE, with lists of UIDs; the destination is this AE"),
+    (GET, "levels SERIES and IMAGE, with lists of UIDs; this AE is the SCP of storage by role selection"),
 )
 
 
@@ -64,6 +69,7 @@ def conformance_markdown(settings: Settings | None = None) -> str:
             *_overview(settings),
             *_networking(settings),
             *_web(settings),
+            *_retrieval(),
             *_rest(),
         ]
     )
@@ -77,9 +83,9 @@ def _overview(settings: Settings) -> list[str]:
         ("Modality Performed Procedure Step", "", _said(listener.mpps), "no"),
         ("Instance Availability Notification", "", _said(listener.availability), "no"),
         ("Storage Commitment Push Model", "", _said(listener.commitment), "where a peer has `commitment`"),
-        ("Query/Retrieve (FIND, MOVE), Study Root", "", "no", "gathering of training data"),
+        ("Query/Retrieve (FIND, MOVE, GET), Study Root", "", "no", "`pull`; gathering of training data, by MOVE"),
         ("Store transaction (STOW-RS)", "`/dicom-web/studies`", "yes", "no"),
-        ("Search and Retrieve transactions (QIDO-RS, WADO-RS)", "", "no", "gathering of training data"),
+        ("Search and Retrieve transactions (QIDO-RS, WADO-RS)", "", "no", "`pull`; gathering of training data"),
     ]
     return [
         "# DICOM Conformance Statement",
@@ -172,7 +178,13 @@ def _networking(settings: Settings) -> list[str]:
         "",
         "### 2.5 Query/Retrieve as SCU",
         "",
-        *_table(("SOP class", "UID"), [(_name(uid), f"`{uid}`") for uid in FETCHING]),
+        *_table(("SOP class", "UID", "how"), [(_name(uid), f"`{uid}`", how) for uid, how in FETCHING]),
+        "",
+        f"Queries are proposed in {_syntaxes(context.transfer_syntax for context in contexts_of(FIND))}. Matching keys"
+        " are those that a user names; UIDs, Study Date, Modalities in Study, Modality and SOP Class UID are asked to"
+        " be returned. With C-GET, storage is proposed for the SOP classes that the PACS told,"
+        f" {CLASSES_AT_ONCE} to an association, in a context for each of {len(SYNTAXES)} transfer syntaxes:"
+        f" {_syntaxes(SYNTAXES)}. Leaving early sends C-CANCEL.",
     ]
 
 
@@ -207,6 +219,24 @@ def _web(settings: Settings) -> list[str]:
                 ("408", "no bytes came for `listener.idle_timeout_s`"),
                 ("409", "none is stored; each is named with its reason"),
                 ("503, 507", "too many requests at a time; no space, or the archive cannot be written"),
+            ],
+        ),
+    ]
+
+
+def _retrieval() -> list[str]:
+    return [
+        "",
+        "### 3.2 Search and Retrieve transactions as user agent",
+        "",
+        *_table(
+            ("property", "value"),
+            [
+                ("searched", "`/studies`, `/studies/{study}/series`, `/studies/{study}/series/{series}/instances`"),
+                ("parameters", f"keys by keyword, `includefield`, `limit` ({PAGE} a page) and `offset`"),
+                ("retrieved", "`/studies/{study}/series/{series}`, and `…/instances/{instance}` below it"),
+                ("media types", f"`{ANSWER}`; `{AS_STORED}`"),
+                ("authentication", "none, basic, or a bearer token"),
             ],
         ),
     ]

@@ -17,6 +17,7 @@ from node.cli import (
     live,
     models,
     predict,
+    pull,
     reindex,
     rules,
     send,
@@ -75,6 +76,7 @@ def _options(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("send")(send.send)
+app.command("pull")(pull.pull)
 app.command("status")(status.status)
 app.command("predict")(predict.predict)
 app.command("live")(live.live)
