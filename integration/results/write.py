@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
 from integration.results.errors import FindingDoesNotFit, UnwritableFolder
+from integration.results.kos import build_kos
+from integration.results.objects import kind_of, wanted
+from integration.results.pdf import build_pdf
+from integration.results.pr import build_pr
 from integration.results.request import ResultObject, ResultRequest
 from integration.results.sc import build_enhanced, build_sc
-from integration.results.seg import build_seg
-from integration.results.sr import build_sr, build_sr_text
+from integration.results.seg import LABEL_MAP_SEGMENTATION, build_seg
+from integration.results.sr import build_sr, build_sr_echo, build_sr_ob, build_sr_text, changes_of
 from models.findings import EnhancedImage, Mask
 
 _BLOCK: Final = 1 << 20
@@ -24,10 +29,20 @@ _BUILDERS: Final[tuple[tuple[str, Callable[[ResultRequest], Dataset | None]], ..
     ("SEG", build_seg),
     ("SR", build_sr),
     ("SR-TEXT", build_sr_text),
+    ("SR-OB", build_sr_ob),
+    ("SR-ECHO", build_sr_echo),
     ("SC", build_sc),
     ("ENH", build_enhanced),
+    ("PR", build_pr),
 )
-_TRANSFER_SYNTAX: Final = {"SC": JPEGBaseline8Bit}  # the others: Explicit VR Little Endian
+_LATER: Final[tuple[tuple[str, Callable[[ResultRequest, tuple[ResultObject, ...]], Dataset | None]], ...]] = (
+    ("PDF", build_pdf),
+    ("KOS", build_kos),
+)
+"""What refers to the others, and so comes after them."""
+_SILENCE: Final = (("SR-TEXT", build_sr_text), ("SR", build_sr))  # one of them always has something to say
+_TRANSFER_SYNTAX: Final = {"SC": JPEGBaseline8Bit}  # by role; the others: Explicit VR Little Endian
+_TRANSFER_SYNTAX_OF_CLASS: Final = {LABEL_MAP_SEGMENTATION: RLELossless}
 
 
 def write_results(request: ResultRequest, folder: Path) -> tuple[ResultObject, ...]:
@@ -43,7 +58,8 @@ def write_results(request: ResultRequest, folder: Path) -> tuple[ResultObject, .
     Returns
     -------
     tuple of ResultObject
-        SEG, SR, SR-TEXT, SC and ENH, as far as there is something to say in each. Files and folder are synced.
+        Of the kinds that the options ask for, those that have something to say; never none, for silence is told in a
+        report. Files and folder are synced.
 
     Raises
     ------
@@ -52,8 +68,23 @@ def write_results(request: ResultRequest, folder: Path) -> tuple[ResultObject, .
         A frame of the source does not decode.
     """
     _check(request)
-    built = ((role, build(request)) for role, build in _BUILDERS)
-    return tuple(write_one(role, ds, folder) for role, ds in built if ds is not None)
+    request = replace(request, changes=changes_of(request))
+    kinds = wanted(request)
+    written: tuple[ResultObject, ...] = ()
+    for role, build in _BUILDERS:
+        if kind_of(role) in kinds:
+            written += _written(role, build(request), folder)
+    for role, build_later in _LATER:
+        if kind_of(role) in kinds:
+            written += _written(role, build_later(request, written), folder)
+    for role, build in _SILENCE:
+        if not written:
+            written = _written(role, build(request), folder)
+    return written
+
+
+def _written(role: str, ds: Dataset | None, folder: Path) -> tuple[ResultObject, ...]:
+    return () if ds is None else (write_one(role, ds, folder),)
 
 
 def write_one(role: str, ds: Dataset, folder: Path) -> ResultObject:
@@ -64,8 +95,10 @@ def write_one(role: str, ds: Dataset, folder: Path) -> ResultObject:
     UnwritableFolder
     """
     path = folder / f"{ds.SOPInstanceUID}.dcm"
+    of_class = _TRANSFER_SYNTAX_OF_CLASS.get(str(ds.SOPClassUID), ExplicitVRLittleEndian)
+    transfer_syntax = _TRANSFER_SYNTAX.get(role, of_class)
     try:
-        sha256 = _write_whole(ds, _TRANSFER_SYNTAX.get(role, ExplicitVRLittleEndian), path)
+        sha256 = _write_whole(ds, transfer_syntax, path)
     except OSError as error:
         raise UnwritableFolder(
             f"the {role} could not be written ({error.strerror}): make room in the data folder or mend its rights"

@@ -134,8 +134,9 @@ def _written(
     identity: TaskIdentity,
     where: tuple[Settings, Path],
 ) -> tuple[Path, ...]:
-    from integration.results import ResultOptions, ResultRequest, write_results
+    from integration.results import ResultRequest, write_results
     from node.jobs import job_identity
+    from node.worker import result_options
 
     settings, output = where
     with path.open("rb") as file:
@@ -147,11 +148,7 @@ def _written(
         job_identity=job_identity(inputs_digest=digest, package_digest=identity.digest, route_digest=ROUTE),
         revision_number=1,
         created_at=datetime.now(UTC),
-        options=ResultOptions(
-            ohif_compat=settings.results.ohif_compat,
-            research_use=settings.results.research_use,
-            institution_name=settings.results.institution,
-        ),
+        options=result_options(settings),
     )
     return tuple(written.path for written in write_results(request, output))
 

@@ -8,6 +8,7 @@ from node.worker.errors import (
     WorkerError,
     failure_of,
 )
+from node.worker.options import result_options
 from node.worker.patient import PatientCheck
 from node.worker.resident import engine_of
 from node.worker.running import Runner, frame_inputs
@@ -25,5 +26,6 @@ __all__ = [
     "engine_of",
     "failure_of",
     "frame_inputs",
+    "result_options",
     "run_worker",
 ]

@@ -10,19 +10,20 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 
 from integration.pixels import SourceImage, in_physical_units, open_image
-from integration.results import Predecessor, ResultObject, ResultOptions, ResultRequest, write_results
+from integration.results import Predecessor, ResultObject, ResultRequest, write_results
 from models.engine import FrameInput, JobCancelled, TaskFindings
 from models.engine import Priority as EnginePriority
 from models.findings import TaskIdentity
 from node.archive.durable import make_folders
 from node.config import Settings
 from node.db import read
-from node.jobs import Job, NewResult, inputs_of, predecessor_results
+from node.jobs import Job, NewResult, Result, inputs_of, predecessor_results
 from node.jobs.looks import Saw
 from node.looking import NOBODY, Lookers
 from node.studies import StoredInstance, instances_of
 from node.worker.errors import InputMissing, JobStopped, PackageChanged
 from node.worker.frames import Frame, decoded_ahead
+from node.worker.options import result_options
 from node.worker.patient import PatientCheck
 
 STOPPED: Final = "the job was cancelled, or its lease was lost"
@@ -91,19 +92,17 @@ class Runner:
         found = self._asked(job, frame_inputs(image), cancelled)
         if job.claimed_first_at is None:
             raise ValueError("a claimed job has the time of its first claim")
+        replaced = self._replaced(job, each)
         request = ResultRequest(
             source=image,
             findings=in_physical_units(found.findings, image.calibration),
             task=found.identity,
             job_identity=job.identity,
             revision_number=job.revision_number,
-            predecessor=self._predecessor(job, each),
+            predecessor=tuple(map(_as_predecessor, replaced)) or None,
+            predecessor_files=tuple(self.settings.results_dir / one.path for one in replaced),
             created_at=job.claimed_first_at,
-            options=ResultOptions(
-                ohif_compat=self.settings.results.ohif_compat,
-                research_use=self.settings.results.research_use,
-                institution_name=self.settings.results.institution,
-            ),
+            options=result_options(self.settings, job.route),
         )
         folder = self.settings.results_dir / job.identity
         make_folders(folder)
@@ -133,15 +132,17 @@ class Runner:
                 "run `echocare-node reindex`, or send the study again, to make a new job"
             )
 
-    def _predecessor(self, job: Job, each: StoredInstance) -> tuple[Predecessor, ...] | None:
+    def _replaced(self, job: Job, each: StoredInstance) -> tuple[Result, ...]:
         """What these results replace: those of the revision before, where they were about the same image."""
         earlier = predecessor_results(self.database, job)
         if not earlier:
-            return None
+            return ()
         before = {one.sop_instance_uid for one in inputs_of(self.database, earlier[0].job_id)}
-        if each.sop_instance_uid not in before:
-            return None
-        return tuple((one.sop_class, one.sop_instance_uid, one.study_uid, one.series_uid) for one in earlier)
+        return earlier if each.sop_instance_uid in before else ()
+
+
+def _as_predecessor(one: Result) -> Predecessor:
+    return (one.sop_class, one.sop_instance_uid, one.study_uid, one.series_uid)
 
 
 def frame_inputs(image: SourceImage, frames: Iterable[Frame] | None = None) -> Iterator[FrameInput]:

@@ -91,7 +91,7 @@ def _displayed_area(request: ResultRequest) -> Dataset:
     area.PresentationSizeMode = "SCALE TO FIT"
     aspect = request.header.get("PixelAspectRatio")
     given = isinstance(aspect, MultiValue | list) and len(aspect) == 2
-    area.PresentationPixelAspectRatio = [int(part) for part in aspect] if given else [1, 1]  # type: ignore[union-attr]
+    area.PresentationPixelAspectRatio = [int(part) for part in aspect] if given else [1, 1]
     return area
 
 

@@ -12,8 +12,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.pixels import get_encoder
-from pydicom.uid import RLELossless
+from pydicom.pixels.encoders.base import RLELosslessEncoder
 
 from integration.results.seg.segments import Segment
 
@@ -42,7 +41,7 @@ def label_maps(segments: Sequence[Segment], rows: int, columns: int) -> Iterator
 def run_length_coded(labels: NDArray[np.uint8]) -> bytes:
     """One frame by RLE Lossless."""
     rows, columns = labels.shape
-    coded: bytes = get_encoder(RLELossless).encode(
+    coded: bytes = RLELosslessEncoder.encode(
         np.ascontiguousarray(labels),
         encoding_plugin="pylibjpeg",
         rows=rows,

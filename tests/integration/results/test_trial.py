@@ -29,10 +29,11 @@ def texts(ds):
 def test_results__of_a_trial__say_so_in_every_place(tmp_path):
     source = write_source(tmp_path / "source")
     plain, trial = by_role(tmp_path / "plain", source, ""), by_role(tmp_path / "trial", source, WHY)
-    assert set(trial) == {"SEG", "SR", "SR-TEXT", "SC"}
+    assert set(trial) == {"SEG", "SR", "SR-TEXT", "SR-OB", "SC"}
     for role, ds in trial.items():
         assert "a trial" in ds.SeriesDescription, role  # what a viewer lists
         assert "a trial" not in plain[role].SeriesDescription, role
-    assert any("a trial" in text and WHY in text for text in texts(trial["SR-TEXT"]))
-    assert not any("a trial" in text for text in texts(plain["SR-TEXT"]))
+    for role in ("SR-TEXT", "SR-OB"):
+        assert any("a trial" in text and WHY in text for text in texts(trial[role]))
+        assert not any("a trial" in text for text in texts(plain[role]))
     assert trial["SC"].Rows > plain["SC"].Rows  # the legend below the frame has a line more
