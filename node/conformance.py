@@ -26,10 +26,17 @@ from node.listener.negotiation import SERVICE_TRANSFER_SYNTAXES, VERIFICATION_TR
 
 CREATED: Final = (
     ("1.2.840.10008.5.1.4.1.1.66.4", "masks, BINARY; IOD of Segmentation", "SEG"),
+    ("1.2.840.10008.5.1.4.1.1.66.7", "masks, LABELMAP, where `results.segmentation` says so", "SEG"),
     ("1.2.840.10008.5.1.4.1.1.88.34", "measurements by TID 1500; and findings that cannot be drawn, as text", "SR"),
+    ("1.2.840.10008.5.1.4.1.1.88.33", "fetal biometry by TID 5000; TID 5300 of sources without a time zone", "SR"),
+    ("1.2.840.10008.5.1.4.1.1.88.72", "an adult's heart by TID 5300, of sources that name their time zone", "SR"),
     ("1.2.840.10008.5.1.4.1.1.7", "a marked or processed still", "SC"),
     ("1.2.840.10008.5.1.4.1.1.7.2", "a processed cine, gray", "SC"),
     ("1.2.840.10008.5.1.4.1.1.7.4", "a marked or processed cine", "SC"),
+    ("1.2.840.10008.5.1.4.1.1.11.1", "the marks over a gray source, where `objects` has PR", "PR"),
+    ("1.2.840.10008.5.1.4.1.1.11.2", "the marks over a colour source, where `objects` has PR", "PR"),
+    ("1.2.840.10008.5.1.4.1.1.88.59", "the frames that matter, by TID 2010, and the other results; of clips", "KO"),
+    ("1.2.840.10008.5.1.4.1.1.104.1", "a report to print, where `objects` has PDF", "DOC"),
 )
 STORE_STATUSES: Final = (
     (Status.SUCCESS, "the instance and its name are synced to disk; the index follows"),
