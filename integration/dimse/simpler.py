@@ -18,11 +18,17 @@ from types import MappingProxyType
 from typing import Final
 
 from pydicom import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    SimplifiedAdultEchoSRStorage,
+)
 
 SIMPLER: Final = MappingProxyType(
     {
         str(Comprehensive3DSRStorage): (str(ComprehensiveSRStorage), str(EnhancedSRStorage)),
+        str(SimplifiedAdultEchoSRStorage): (str(ComprehensiveSRStorage), str(EnhancedSRStorage)),
         str(ComprehensiveSRStorage): (str(EnhancedSRStorage),),
     }
 )

@@ -93,7 +93,8 @@ def gestational_age(measurement: str, length_mm: float) -> GestationalAge | NoAg
     weeks = equation.weeks(length_mm)
     if not equation.least_weeks <= weeks <= equation.most_weeks:
         return NoAge(
-            reason=f"{equation.code.meaning} gives {weeks:.1f} weeks, and was made from fetuses of"
-            f" {equation.least_weeks:g} to {equation.most_weeks:g} weeks"
+            reason=f"{equation.code.meaning} was made from fetuses of {equation.least_weeks:g} to"
+            f" {equation.most_weeks:g} weeks, and this is {'less' if weeks < equation.least_weeks else 'more'} than"
+            " it gives to any of these"
         )
     return GestationalAge(days=round(weeks * DAYS_OF_WEEK), equation=equation)
