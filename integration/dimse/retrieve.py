@@ -221,7 +221,7 @@ class DimsePacs:
                 with self._association(GET, named, (syntax,)) as questions:
                     reason = self._retrieved(questions, series, left, noting)
             reasons[reason] = None
-        return "; ".join(reason for reason in reasons if reason)
+        return "; ".join([*noting.refusals, *filter(None, reasons)])
 
     def _move(
         self, receiver: Receiver, series: RemoteSeries, uids: Collection[str], keeper: Keeper, told: Progress
@@ -288,13 +288,16 @@ class _Noting:
     def __init__(self, keeper: Keeper, told: Progress) -> None:
         self._keeper, self._told = keeper, told
         self.ended: set[str] = set()
+        self.refusals: dict[str, None] = {}  # in words, each once
 
     def begin(self, arriving: Arriving) -> Reception:
         return _Noted(self, self._keeper.begin(arriving), arriving.sop_instance_uid)
 
-    def end(self, uid: str) -> None:
-        """It was kept, or refused for good."""
+    def end(self, uid: str, refusal: Refusal | None) -> None:
+        """It was kept or refused."""
         self.ended.add(uid)
+        if refusal is not None:
+            self.refusals[f"an image is not kept: {refusal.words}"] = None
         self._told(len(self.ended))
 
 
@@ -307,7 +310,7 @@ class _Noted:
 
     def finish(self) -> Refusal | None:
         refusal = self._reception.finish()
-        self._noting.end(self._uid)
+        self._noting.end(self._uid, refusal)
         return refusal
 
     def abandon(self) -> None:

@@ -118,26 +118,28 @@ class Puller:
         )
 
     def _pulled(self, study: RemoteStudy, wanted: Wanted, told: Callable[[int, int], None]) -> Outcome:
-        before: frozenset[str] | None = None  # what the node had when it began
+        listed = self._remote.series(study.uid, wanted)
+        uids = _uids(listed)
+        before = here = self._holdings.of(uids)
         tried: set[str] = set()
         reasons: dict[str, None] = {}
         for _ in range(MOST_ROUNDS):
-            listed = self._remote.series(study.uid, wanted)
-            uids = _uids(listed)
-            here = self._holdings.of(uids)
-            before = here if before is None else before
             if not uids - here - tried:
                 break
             tried |= uids - here
-            fault = self._fetch(listed, here, reasons, told)
-            if fault:
-                reasons[fault] = None
-                here = self._holdings.of(uids)
+            gone = self._fetch(listed, here, reasons, told)
+            try:
+                listed = listed if gone else self._remote.series(study.uid, wanted)
+            except RetrievalError as fault:
+                gone = str(fault)  # what was listed before stands
+            uids = _uids(listed)
+            here = self._holdings.of(uids)
+            if gone:
+                reasons[gone] = None
                 break
         else:
-            here = self._holdings.of(uids)
             reasons["it grows while it is fetched"] = None
-        before, missing = (before or frozenset()) & uids, tuple(sorted(uids - here))
+        before, missing = before & uids, tuple(sorted(uids - here))
         if missing and not reasons:
             reasons[f"{self._remote.words} says that it sent all, but not all came"] = None
         return Outcome(

@@ -160,6 +160,30 @@ def test_pull__source_knows_no_single_images__is_asked_for_the_series(node: Benc
     assert node.index().new == 3
 
 
+def test_pull__disk_is_full__says_so_and_the_next_run_fetches_it(
+    tmp_path: Path, migrated_sqlite: Path, pacs: Pacs
+) -> None:
+    full = {"data_dir": "var", "min_free_bytes": 2**60}
+    with bench(tmp_path, migrated_sqlite, {"pacs": pacs.peer}, node=full) as made:
+        told = made.pull("pacs", "--study-uid", SECOND)
+        assert (told.exit_code, told.studies[SECOND]["missing"], made.incoming()) == (1, ["2.25.21"], [])
+        assert "an image is not kept: not enough free disk space" in told.studies[SECOND]["reason"]
+        made.config.write_text(made.config.read_text().replace(str(2**60), "0"))
+        assert made.pull("pacs", "--study-uid", SECOND).fetched == 1
+
+
+def test_pull__source_goes_silent_after_the_images_came__tells_what_came(
+    node: Bench, pacs: Pacs, silence: Answer
+) -> None:
+    def then_silent(event: Any) -> Iterator[Any]:
+        yield from pacs.get(event)
+        pacs.answers["find"] = silence
+
+    pacs.answers["get"] = then_silent
+    pulled = node.pull("pacs", "--study-uid", SECOND)
+    assert (pulled.exit_code, pulled.fetched, pulled.studies[SECOND]["state"]) == (0, 1, "complete")
+
+
 def test_pull__source_refuses_with_a_status__says_which(node: Bench, pacs: Pacs) -> None:
     def refuse(event: Any) -> Iterator[Any]:
         yield 0xA700, None
