@@ -5,7 +5,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 
-debian_packages=(python3-venv orthanc orthanc-dicomweb dcmtk)
+debian_packages=(python3-venv orthanc orthanc-dicomweb dcmtk fonts-dejavu-core fonts-droid-fallback poppler-utils)
 stamp=.venv/.setup-of
 policy=/usr/sbin/policy-rc.d
 
@@ -50,7 +50,7 @@ disable_orthanc() {
 
 install_packages() {
     command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
-        stop "this is no Debian; install these yourself: Python 3.11 with venv, Orthanc with its DICOMweb plugin, DCMTK"
+        stop "this is no Debian; install these yourself: Python 3.11 with venv, Orthanc with its DICOMweb plugin, DCMTK, Poppler, DejaVu and Droid Fallback fonts"
     local missing
     mapfile -t missing < <(missing_packages)
     [ "${#missing[@]}" -gt 0 ] || return 0

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from node.config import DimsePeer, FolderPeer, Settings, Tls
+from node.config import DimsePeer, FolderPeer, ObjectKind, Settings, Tls
 from node.errors import NodeError
 
 BUILT: Final = datetime(2026, 11, 1, tzinfo=UTC)  # no clock is right that shows an earlier time
@@ -43,6 +43,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("task packages", lambda: _packages(settings)),
         ("routes", lambda: _routes(settings)),
         ("view before routing", lambda: _view(settings)),
+        ("letters of printed reports", lambda: _letters(settings)),
         ("clock", lambda: _clock(settings)),
         ("port for DICOM", lambda: _dicom_port(settings)),
         ("port for HTTP", lambda: _http_port(settings)),
@@ -148,6 +149,21 @@ def _view(settings: Settings) -> str:
         raise _Unsound("; ".join(lacking))
     looking = ", ".join(each.identity.task for each in lookers.each)
     return f"{looking} looks at each image" if looking else "no route asks for it"
+
+
+def _letters(settings: Settings) -> str:
+    named = [settings.results.objects if route.objects is None else route.objects for route in settings.routes]
+    if not any(ObjectKind.PDF in objects for objects in named if objects is not None):
+        return "no route prints a report"
+    from integration.results.pdf.letters import SCRIPTS, letters
+
+    lacking = letters().lacking
+    if lacking:
+        raise _Unsound(
+            f"names in {' and '.join(lacking)} letters cannot be printed:"
+            " apt-get install fonts-dejavu-core fonts-droid-fallback"
+        )
+    return f"names in {', '.join(SCRIPTS)} letters can be printed"
 
 
 def _clock(settings: Settings) -> str:

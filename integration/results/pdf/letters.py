@@ -34,6 +34,8 @@ _BOLD: Final = (
     ("DejaVu-Bold", _SYSTEM / "dejavu/DejaVuSans-Bold.ttf"),
     ("Vera-Bold", Path(reportlab.__file__).parent / "fonts/VeraBd.ttf"),
 )
+SCRIPTS: Final = {"Latin": "ü", "Greek": "λ", "Cyrillic": "ж", "Japanese": "や", "Chinese": "东"}
+"""What a name may be written in that every installation should print, each with a letter of it."""
 _MOST_NAMED: Final = 8
 
 
@@ -83,6 +85,11 @@ class Letters:
     def missing(self, text: str) -> list[str]:
         """The letters that cannot be shown, or not rightly, each once."""
         return [letter for letter in dict.fromkeys(text) if not letter.isspace() and self._font_of(letter) is None]
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Those of `SCRIPTS` that no installed font has."""
+        return tuple(script for script, letter in SCRIPTS.items() if self.missing(letter))
 
     def _font_of(self, letter: str) -> str | None:
         if letter.isspace():

@@ -57,8 +57,8 @@ def pages(request: ResultRequest, *, title: str) -> bytes:
         A frame of the source does not decode.
     """
     stream = BytesIO()
-    foot = _foot(request)
     page = _Page(letters())
+    foot = _foot(request, page.fonts)
     template = SimpleDocTemplate(
         stream,
         pagesize=A4,
@@ -227,13 +227,14 @@ def _provenance(request: ResultRequest, page: _Page) -> Iterable[Flowable]:
     yield KeepTogether(heading + [Paragraph(page.fonts.markup(line), page.small) for line in lines])
 
 
-def _foot(request: ResultRequest) -> str:
-    """Whose report a page is of, on every page; each page could be printed alone."""
+def _foot(request: ResultRequest, fonts: Letters) -> str:
+    """Whose report a page is of, as markup, on every page: each could be printed alone."""
     header = request.header
     name = next(iter(shown_name(header.get("PatientName") or "")), "")
-    mark = f"{RESEARCH_MARK} · " if request.options.research_use else ""
-    whose = " · ".join(filter(None, (name, str(header.get("PatientID") or ""))))
-    return f"{mark}{whose}"
+    parts = [RESEARCH_MARK] if request.options.research_use else []
+    parts += [fonts.markup(name, found_in="PatientName")] if name else []
+    parts += [fonts.markup(str(header.PatientID), found_in="PatientID")] if header.get("PatientID") else []
+    return " · ".join(parts)
 
 
 class _Numbered(Canvas):  # type: ignore[misc]
@@ -257,7 +258,6 @@ class _Numbered(Canvas):  # type: ignore[misc]
         super().save()
 
     def _draw_foot(self, number: str) -> None:
-        words = self._page.fonts.markup(self._foot, found_in="PatientName")
-        paragraph = Paragraph(f"{words} · {number}", self._page.small)
+        paragraph = Paragraph(" · ".join(filter(None, (self._foot, number))), self._page.small)
         paragraph.wrapOn(self, _WIDTH, 20 * mm)
         paragraph.drawOn(self, _MARGIN, _MARGIN / 2)

@@ -192,3 +192,31 @@ def test_pdf__made_in_another_process__has_the_same_bytes(tmp_path):
 
 def test_letters__text_that_looks_like_markup__is_text():
     assert Letters().markup("a < b & <b>c</b>") == "a &lt; b &amp; &lt;b&gt;c&lt;/b&gt;"
+
+
+def test_letters__fonts_not_installed__name_is_not_printed_and_doctor_says_what_to_install(tmp_path, monkeypatch):
+    from integration.results.pdf import letters as module
+    from node.config import Settings
+    from node.examination import examine
+
+    given = {
+        "node": {"data_dir": str(tmp_path / "var")},
+        "models": {"bundled": "none"},
+        "peers": {"out": {"kind": "folder", "path": str(tmp_path / "out")}},
+        "routes": [{"name": "a", "task": "fetal-head", "objects": ["SR", "PDF"]}],
+    }
+
+    def said():
+        module.letters.cache_clear()
+        return next(each for each in examine(Settings.model_validate(given)) if each.name.startswith("letters"))
+
+    assert said().sound
+    monkeypatch.setattr(module, "FONTS", [font for font in module.FONTS if font[0] == "Vera"])
+    monkeypatch.setattr(module, "_BOLD", [font for font in module._BOLD if font[0] == "Vera-Bold"])
+    check = said()
+    assert not check.sound and "apt-get install" in check.words and "Greek and Cyrillic and Japanese" in check.words
+    text = {"PatientName": "Παπαδοπούλου^Ελένη=王^小東", "PatientID": "Ü-7"}
+    source = write_source(tmp_path / "source", character_set="ISO_IR 192", text=text)
+    _, _, printed = _report(tmp_path, source, head_findings(source))
+    assert "Ü-7" in printed and "U+03A0" in printed and "U+738B" in printed
+    module.letters.cache_clear()
