@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 MODULES = tuple(
-    f"benchmarks.{name}" for name in ("intake", "stow", "seg_write", "latency", "worker_memory", "encoder", "engine")
+    f"benchmarks.{name}"
+    for name in ("intake", "stow", "seg_write", "latency", "delivery", "worker_memory", "encoder", "engine")
 )
 
 

@@ -164,6 +164,25 @@ class _Bearer(httpx.Auth):
         yield request
 
 
+def reach(server: Server, login: Login | None, path: str) -> None:
+    """Ask a server for something that costs it nothing, to see that it is there and knows us.
+
+    Raises
+    ------
+    WebError
+        It does not answer, refuses us, or has no such path.
+    """
+    with httpx.Client(auth=auth_of(login), timeout=timeouts_of(server), verify=tls_of(server)) as client:
+        try:
+            response = client.get(f"{server.url.rstrip('/')}{path}", headers={"Accept": "application/dicom+json, */*"})
+        except httpx.RequestError as fault:
+            raise fault_of(server, fault) from fault
+    if refused := fault_of_status(server, response.status_code):
+        raise refused
+    if response.status_code >= 400:
+        raise WrongAddress(f"{server.words} answers with HTTP status {response.status_code}: check its address")
+
+
 def fault_of(server: Server, fault: httpx.RequestError) -> WebError:
     """Why a request came to nothing; in words of ours, because those of the library hold the address that was asked."""
     if isinstance(fault, httpx.ConnectTimeout):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from node.config import DimsePeer, FolderPeer, ObjectKind, Settings, Tls
+from node.config import DicomwebPeer, DimsePeer, FolderPeer, ObjectKind, OrthancPeer, Settings, Tls
 from node.errors import NodeError
 
 BUILT: Final = datetime(2026, 11, 1, tzinfo=UTC)  # no clock is right that shows an earlier time
@@ -52,10 +52,13 @@ def examine(settings: Settings) -> Iterator[Check]:
     for name, peer in settings.peers.items():
         if isinstance(peer, FolderPeer):
             checks.append((f"peer {name}", lambda peer=peer: _folder(peer.path)))  # type: ignore[misc]
+            continue
+        if isinstance(peer, DicomwebPeer | OrthancPeer):
+            checks.append((f"peer {name}", lambda peer=peer: _server(peer)))  # type: ignore[misc]
         else:
             checks.append((f"peer {name}", lambda name=name, peer=peer: _peer(settings, name, peer)))  # type: ignore[misc]
-            if peer.tls.enabled:
-                checks.append((f"certificate for {name}", lambda peer=peer: _certificate(peer.tls)))  # type: ignore[misc]
+        if peer.tls.enabled:
+            checks.append((f"certificate for {name}", lambda peer=peer: _certificate(peer.tls)))  # type: ignore[misc]
     for title, look in checks:
         try:
             yield Check(name=title, sound=True, words=look())
@@ -234,6 +237,18 @@ def _peer(settings: Settings, name: str, peer: DimsePeer) -> str:
     except DimseError as error:
         raise _Unsound(str(error)) from error
     return f"{peer.ae_title} at {peer.host}:{peer.port} answers C-ECHO"
+
+
+def _server(peer: DicomwebPeer | OrthancPeer) -> str:
+    from integration.web import WebError, reach
+    from node.outbox import login_of, web_server
+
+    server = web_server(peer)
+    try:
+        reach(server, login_of(peer), "/studies?limit=1" if peer.kind == "dicomweb" else "/system")
+    except WebError as error:
+        raise _Unsound(str(error)) from error
+    return f"{server.words} answers"
 
 
 def _certificate(tls: Tls) -> str:

@@ -34,11 +34,16 @@ def list_(
     if state is not None and state not in set(DeliveryState):
         raise CommandFailed(f"there is no state '{state}'; there are {', '.join(DeliveryState)}", USAGE)
     wanted = None if state is None else DeliveryState(state)
-    with database_of(settings_of(config)) as engine, read(engine) as connection:
+    settings = settings_of(config)
+    with database_of(settings) as engine, read(engine) as connection:
         found = list_deliveries(connection, state=wanted, destination=to, limit=limit)
     if as_json:
         print_json({"deliveries": [delivery_document(each) for each in found]})
         return
+    from node.outbox import opens_at
+
+    now = datetime.now(UTC)
+    opens = {name: opens_at(settings, name, now) for name in {each.destination for each in found}}
     print_table(
         ("delivery", "job", "role", "to", "state", "attempt", "next attempt", "why, remarks"),
         [
@@ -49,7 +54,7 @@ def list_(
                 each.destination,
                 each.state_words,
                 str(each.attempt),
-                ago(each.not_before) if each.state == "ready" else "–",
+                ago(max(each.not_before, opens[each.destination])) if each.state == "ready" else "–",
                 _words(each),
             )
             for each in found

@@ -2,7 +2,6 @@
 
 from node.jobs.commitments import Asking, asked_in_vain, begin_asking, take_report
 from node.jobs.deliveries import (
-    AS_IT_IS,
     accept,
     claim_deliveries,
     expire_delivery_leases,
@@ -41,13 +40,14 @@ from node.jobs.queue import (
     release_leases,
     retry,
 )
-from node.jobs.records import AsSent, Delivery, Job, NewResult, Planned, Result
+from node.jobs.records import AS_IT_IS, Accepted, AsSent, Delivery, Job, NewResult, Planned, Result
 from node.jobs.states import DELIVERY_STEPS, JOB_STEPS, Step
 
 __all__ = [
     "AS_IT_IS",
     "DELIVERY_STEPS",
     "JOB_STEPS",
+    "Accepted",
     "AsSent",
     "Asking",
     "Counts",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ from node.config import Outbox
 from node.db import DeliveryState, write
 from node.db.events import Event, record
 from node.db.tables import delivery, result
+from node.jobs.errors import LeaseLost
 from node.jobs.leases import (
     DELIVERY,
     LONGEST_WORDS,
@@ -25,7 +26,7 @@ from node.jobs.leases import (
     release,
     renew,
 )
-from node.jobs.records import AsSent, Delivery
+from node.jobs.records import Accepted, Delivery
 from node.jobs.states import State, Step
 
 WITH_RESULT: Final = sa.select(
@@ -33,9 +34,6 @@ WITH_RESULT: Final = sa.select(
     *(result.c[name] for name in ("job_id", "sop_instance_uid", "sop_class", "study_uid", "series_uid")),
     *(result.c[name] for name in ("role", "path", "sha256")),
 ).join_from(delivery, result)
-
-
-AS_IT_IS: Final = AsSent()
 
 
 def claim_deliveries(
@@ -80,41 +78,44 @@ def heartbeat_delivery(engine: sa.Engine, held: Delivery, now: datetime, *, poli
         return renew(connection, DELIVERY, held, now + timedelta(seconds=policy.lease_s))
 
 
-def accept(engine: sa.Engine, held: Delivery, now: datetime, *, commits: bool = False, sent: AsSent = AS_IT_IS) -> None:
-    """The destination has answered Success.
+def accept(engine: sa.Engine, accepted: Sequence[Accepted], *, commits: bool = False) -> tuple[Delivery, ...]:
+    """The destination has answered Success to some deliveries: write it down in one transaction.
 
     Parameters
     ----------
     engine
         The database.
-    held
-        The delivery as `claim_deliveries` gave it.
-    now
-        The time.
+    accepted
+        Deliveries as `claim_deliveries` gave them, with what became of them.
     commits
-        Whether the destination is to be asked now to commit to it (`node.jobs.commitments`).
-    sent
-        What it really got, and what it remarked.
+        Whether the destination is to be asked now to commit to them (`node.jobs.commitments`).
 
-    Raises
-    ------
-    LeaseLost
-        The lease is no longer ours; another will send it again, which is harmless.
+    Returns
+    -------
+    tuple of Delivery
+        Those whose lease is no longer ours and that are as they were; another sends them again, which is harmless.
     """
+    lost = []
     with write(engine) as connection:
-        changes: dict[str, object] = {
-            "accepted_at": now,
-            "error": None,
-            "error_code": None,
-            "note": sent.note and sent.note[:LONGEST_WORDS],
-            "sent_sop_class": sent.sop_class,
-            "sent_sop_instance_uid": sent.sop_instance_uid,
-            "sent_transfer_syntax": sent.transfer_syntax,
-        }
-        if commits:
-            changes |= {"commit_due_at": now, "commit_asks": 0}
-        end(connection, DELIVERY, held, Step.ACCEPT, changes)
-        _record(connection, held, "delivery.accepted", held.lease_owner or "", now)
+        for each in accepted:
+            changes: dict[str, object] = {
+                "accepted_at": each.at,
+                "error": None,
+                "error_code": None,
+                "note": each.sent.note and each.sent.note[:LONGEST_WORDS],
+                "sent_sop_class": each.sent.sop_class,
+                "sent_sop_instance_uid": each.sent.sop_instance_uid,
+                "sent_transfer_syntax": each.sent.transfer_syntax,
+            }
+            if commits:
+                changes |= {"commit_due_at": each.at, "commit_asks": 0}
+            try:
+                end(connection, DELIVERY, each.delivery, Step.ACCEPT, changes)
+            except LeaseLost:  # before anything was changed
+                lost.append(each.delivery)
+            else:
+                _record(connection, each.delivery, "delivery.accepted", each.delivery.lease_owner or "", each.at)
+    return tuple(lost)
 
 
 def fail_delivery(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from pydicom.uid import UID
 
@@ -85,6 +86,9 @@ class AsSent:
     transfer_syntax: str | None = None
 
 
+AS_IT_IS: Final = AsSent()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One result on its way to one destination, with what is needed to send it."""
@@ -131,3 +135,12 @@ class Delivery:
     def sent_words(self) -> str:
         """What was sent instead of the result as it lies on disk, for people; empty: nothing else."""
         return ", ".join(UID(uid).name for uid in (self.sent_sop_class, self.sent_transfer_syntax) if uid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A delivery that its destination has accepted."""
+
+    delivery: Delivery
+    at: datetime  # when it answered
+    sent: AsSent = AS_IT_IS

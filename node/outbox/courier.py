@@ -10,9 +10,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from integration.dimse import DimseError
+from integration.web import WebError
 from node.config import Settings
 from node.db import DatabaseUnavailable
 from node.jobs import (
+    Accepted,
     Delivery,
     LeaseLost,
     accept,
@@ -25,12 +28,14 @@ from node.jobs import (
 )
 from node.jobs.leases import backoff
 from node.logs import log_context, masked
+from node.outbox.errors import DeliveryError
 from node.outbox.hours import Opening
 from node.outbox.pace import Pace
-from node.outbox.senders import Sender, Sent
+from node.outbox.senders import Sender
 from node.roles import OUTBOX, Stop
 from node.wake import Wake
 
+TOGETHER_S: Final = 0.2  # acceptances that come within this are written down together, in one sync of the disk
 LONGEST_PAUSE_S: Final = 30.0  # between two looks whether a destination is back
 
 _log = logging.getLogger(__name__)
@@ -122,6 +127,7 @@ class Courier:
 
     def _send(self, held: Sequence[Delivery]) -> None:
         open_ones = {delivery.id: delivery for delivery in held}
+        accepted: list[Accepted] = []
         beating = threading.Event()
         beat = threading.Thread(target=self._beat, args=(open_ones, beating), daemon=True)
         beat.start()
@@ -129,38 +135,59 @@ class Courier:
         try:
             for sent in self._sender.send(held):
                 self._pace.sent(self._size(sent.delivery))
-                self._write_down(sent)
-                open_ones.pop(sent.delivery.id, None)
+                if sent.error is None:
+                    accepted.append(Accepted(delivery=sent.delivery, at=self._clock(), sent=sent.sent))
+                    if (accepted[-1].at - accepted[0].at).total_seconds() > TOGETHER_S:
+                        self._accept(accepted, open_ones)
+                else:
+                    self._fail(sent.delivery, sent.error, down=sent.destination_down)
+                    open_ones.pop(sent.delivery.id)
                 down = down or sent.destination_down
         finally:
-            beating.set()
-            for delivery in list(open_ones.values()):
-                self._give_back(delivery)
+            try:
+                self._accept(accepted, open_ones)
+            finally:
+                beating.set()
+                for delivery in list(open_ones.values()):
+                    self._give_back(delivery)
         self._failures = self._failures + 1 if down else 0
 
-    def _write_down(self, sent: Sent) -> None:
-        delivery, error = sent.delivery, sent.error
-        about = log_context(
+    def _accept(self, accepted: list[Accepted], open_ones: dict[int, Delivery]) -> None:
+        """Write down what was accepted since the last time."""
+        if not accepted:
+            return
+        lost = accept(self._engine, accepted, commits=self._commits)
+        for each in accepted:
+            delivery = open_ones.pop(each.delivery.id)
+            if delivery in lost:
+                self._lost(delivery)
+            else:
+                # Without the remark: a peer's words may say what they should not.
+                _log.info("Result delivered", extra=self._about(delivery))
+        if self._failures and len(lost) < len(accepted):
+            self._back_again()
+        accepted.clear()
+
+    def _fail(self, delivery: Delivery, error: DimseError | WebError | DeliveryError, *, down: bool) -> None:
+        why = (error.code, str(error))
+        try:
+            state = fail_delivery(
+                self._engine, delivery, why, retryable=error.retryable, now=self._clock(), policy=self._policy
+            )
+        except LeaseLost:
+            self._lost(delivery)
+            return
+        more = log_context(delivery=delivery.id, destination=self._destination, code=error.code, state=str(state))
+        level = logging.DEBUG if self._failures and down else logging.WARNING
+        _log.log(level, "Result not delivered", extra=more)
+
+    def _lost(self, delivery: Delivery) -> None:
+        _log.warning("Somebody else delivers this result now", extra=self._about(delivery))
+
+    def _about(self, delivery: Delivery) -> dict[str, dict[str, str | int | float]]:
+        return log_context(
             delivery=delivery.id, job=delivery.job_id, destination=self._destination, attempt=delivery.attempt
         )
-        try:
-            if error is None:
-                accept(self._engine, delivery, self._clock(), commits=self._commits, sent=sent.sent)
-                if self._failures:
-                    self._back_again()
-                _log.info("Result delivered", extra=about)  # remarks stay in the database: a peer's words may identify
-            else:
-                why = (error.code, str(error))
-                state = fail_delivery(
-                    self._engine, delivery, why, retryable=error.retryable, now=self._clock(), policy=self._policy
-                )
-                more = log_context(
-                    delivery=delivery.id, destination=self._destination, code=error.code, state=str(state)
-                )
-                level = logging.DEBUG if self._failures and sent.destination_down else logging.WARNING
-                _log.log(level, "Result not delivered", extra=more)
-        except LeaseLost:
-            _log.warning("Somebody else delivers this result now", extra=about)
 
     def _size(self, delivery: Delivery) -> int:
         try:

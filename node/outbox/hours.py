@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from apscheduler.triggers.cron import CronTrigger
 from tzlocal import get_localzone
 
-from node.config import Span, parse_hours
+from node.config import Settings, Span, parse_hours
 
 TICK = timedelta(microseconds=1)  # the triggers look for a time from now on, now included
 
@@ -41,6 +41,12 @@ class Opening:
                 return now
             coming.append(opens)
         return min(coming, default=now)
+
+
+def opens_at(settings: Settings, destination: str, now: datetime) -> datetime:
+    """When results may be sent to a destination next; `now`, where they may, or where it is configured no more."""
+    peer = settings.peers.get(destination)
+    return now if peer is None else Opening(peer.hours).opens_at(now)
 
 
 def _triggers(span: Span, zone: tzinfo) -> tuple[CronTrigger, CronTrigger]:

@@ -11,7 +11,21 @@ from integration.dimse import CommitmentReport, Reference
 from node.config import Jobs, Mode, Outbox, Priority
 from node.db import read, write
 from node.db.tables import commitment, commitment_delivery, delivery
-from node.jobs import Delivery, Job, NewResult, NotAllowed, Planned, claim, create_jobs, take_report
+from node.jobs import (
+    AS_IT_IS,
+    Accepted,
+    AsSent,
+    Delivery,
+    Job,
+    LeaseLost,
+    NewResult,
+    NotAllowed,
+    Planned,
+    accept,
+    claim,
+    create_jobs,
+    take_report,
+)
 from node.studies import Arrival, Revision, arrive, close_study, instances_of
 from node.studies.revisions import Signal
 
@@ -98,6 +112,14 @@ def new_result(held: Job, role: str = "SR") -> NewResult:
         path=f"{held.identity}/{role}.dcm",
         sha256=DIGEST,
     )
+
+
+def accept_one(
+    engine: sa.Engine, held: Delivery, at: datetime, *, commits: bool = False, sent: AsSent = AS_IT_IS
+) -> None:
+    """Write down that a destination accepted one delivery; raises LeaseLost where it is no longer held."""
+    if accept(engine, [Accepted(delivery=held, at=at, sent=sent)], commits=commits):
+        raise LeaseLost("the lease is no longer ours")
 
 
 def reported(

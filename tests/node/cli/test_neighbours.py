@@ -19,6 +19,7 @@ from typer.testing import Result
 from integration.phantom import fetal_head, write_still
 from integration.phantom.dicom import Identity
 from tests.peers.dcmtk import storescp
+from tests.peers.orthanc import orthanc
 from tests.peers.processes import free_port
 
 Invoke = Callable[..., Result]
@@ -173,3 +174,23 @@ def _certificate(folder: Path, days: int) -> tuple[Path, Path]:
         )
     )
     return cert, key
+
+
+def test_doctor__peers_over_http__says_of_each_whether_it_answers(invoke: Invoke, config: Path, tmp_path: Path) -> None:
+    with orthanc(tmp_path / "orthanc") as pacs:
+        url = f"http://127.0.0.1:{pacs.http_port}"
+        peers = {
+            "web": {"kind": "dicomweb", "url": f"{url}/dicom-web"},
+            "rest": {"kind": "orthanc", "url": url},
+            "elsewhere": {"kind": "dicomweb", "url": f"{url}/no-such-place"},
+            "away": {"kind": "orthanc", "url": f"http://127.0.0.1:{free_port()}"},
+            "unknown": {"kind": "orthanc", "url": url, "login": {"token_file": str(tmp_path / "gone")}},
+        }
+        _change(config, peers=peers, routes=[])
+        checks = _checks(invoke("doctor", "--json", "--config", config))
+    assert {name: checks[f"peer {name}"][0] for name in peers} == {
+        "web": True, "rest": True, "elsewhere": False, "away": False, "unknown": False
+    }  # fmt: skip
+    assert "404" in checks["peer elsewhere"][1]
+    assert "no connection" in checks["peer away"][1]
+    assert "gone" in checks["peer unknown"][1]

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import yaml
+from pydicom.uid import EnhancedSRStorage
 from typer.testing import Result
 
 from node.archive import Archive
 from node.config import Settings, load_settings
 from node.db import connect, migrate, read, write
 from node.db.tables import study
-from node.jobs import NewResult, Planned, accept, claim, create_jobs, fail, fail_delivery, finish
+from node.jobs import AsSent, NewResult, Planned, claim, create_jobs, fail, fail_delivery, finish
 from node.jobs.deliveries import claim_deliveries
 from node.logs import hashed
 from node.studies import close_due, index_incoming, instances_of, signal_complete
 from node.studies.revisions import Signal
+from tests.node.queued import accept_one
 from tests.node.received import receive, study_uid
 
 Invoke = Callable[..., Result]
@@ -186,7 +190,36 @@ def test_deliveries__accepted_and_not_committed__is_not_shown_as_done(
 ) -> None:
     now = datetime.now(UTC)
     (held,) = claim_deliveries(engine, "out", "outbox@test:1:x", now, policy=settings.outbox)
-    accept(engine, held, now, commits=True)
+    accept_one(engine, held, now, commits=True)
     assert "sent, not committed" in invoke("deliveries", "list", "--config", config).stdout
     document = json.loads(invoke("deliveries", "list", "--json", "--config", config).stdout)
     assert [(each["state"], each["awaits_commitment"]) for each in document["deliveries"]] == [("accepted", True)]
+
+
+def test_deliveries__peer_remarked_and_was_sent_something_else__both_are_shown(
+    invoke: Invoke, config: Path, engine: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    now = datetime.now(UTC)
+    (held,) = claim_deliveries(engine, "out", "outbox@test:1:x", now, policy=settings.outbox)
+    sent = AsSent(note="0xB006 elements discarded", sop_class=EnhancedSRStorage, sop_instance_uid="2.25.7")
+    accept_one(engine, held, now, sent=sent)
+    (document,) = json.loads(invoke("deliveries", "list", "--json", "--config", config).stdout)["deliveries"]
+    assert document["note"] == "0xB006 elements discarded"
+    assert document["sent_sop_class_uid"] == EnhancedSRStorage
+    assert document["sent_sop_instance_uid"] == "2.25.7"
+    table = invoke("deliveries", "list", "--config", config).stdout
+    assert "sent as Enhanced SR Storage; 0xB006 elements discarded" in " ".join(table.split())
+
+
+def test_deliveries__destination_is_not_open_yet__says_when_it_goes(
+    invoke: Invoke, config: Path, engine: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    soon = datetime.now().astimezone() + timedelta(hours=12)
+    hours = f"{soon:%H:%M}-{soon + timedelta(hours=1):%H:%M}"
+    given = yaml.safe_load(config.read_text()) or {}
+    peers = {"out": {"kind": "folder", "path": str(config.parent / "var" / "out"), "hours": [hours]}}
+    config.write_text(yaml.safe_dump({**given, "peers": peers}))
+    table = invoke("deliveries", "list", "--config", config).stdout
+    assert re.search(r"in 1[12] h", table)

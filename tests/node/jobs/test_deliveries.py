@@ -6,7 +6,6 @@ import sqlalchemy as sa
 from node.db import DeliveryState, read
 from node.jobs import (
     LeaseLost,
-    accept,
     claim_deliveries,
     counts,
     expire_delivery_leases,
@@ -20,7 +19,7 @@ from node.jobs import (
     studies_overview,
     study_detail,
 )
-from tests.node.queued import NOON, SENDING, claimed, job, new_result, reported, seconds
+from tests.node.queued import NOON, SENDING, accept_one, claimed, job, new_result, reported, seconds
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_claim__one_destination_failing__leaves_the_other_alone(sent_out: sa.Eng
     for held in claim_deliveries(sent_out, "pacs", "outbox", NOON, policy=SENDING):
         fail_delivery(sent_out, held, ("dimse.refused", "refused"), retryable=True, now=NOON, policy=SENDING)
     for held in claim_deliveries(sent_out, "out", "outbox", NOON, policy=SENDING):
-        accept(sent_out, held, NOON + seconds(1))
+        accept_one(sent_out, held, NOON + seconds(1))
     with read(sent_out) as connection:
         totals = counts(connection)
     assert totals.deliveries == {"pacs": {DeliveryState.READY: 2}, "out": {DeliveryState.ACCEPTED: 2}}
@@ -72,8 +71,8 @@ def test_expire__sender_was_killed__is_sent_by_another(sent_out: sa.Engine) -> N
     (quick, *_) = claim_deliveries(sent_out, "pacs", "outbox-b", NOON + seconds(400), policy=SENDING, limit=1)
     assert quick.id == slow.id
     with pytest.raises(LeaseLost):
-        accept(sent_out, slow, NOON + seconds(401))
-    accept(sent_out, quick, NOON + seconds(402))
+        accept_one(sent_out, slow, NOON + seconds(401))
+    accept_one(sent_out, quick, NOON + seconds(402))
 
 
 def test_heartbeat__in_time__keeps_the_lease(sent_out: sa.Engine) -> None:
@@ -90,7 +89,7 @@ def test_release__sender_is_gone__is_ready_at_once(sent_out: sa.Engine) -> None:
 
 def test_commit__accepted_delivery__is_committed_with_its_time(sent_out: sa.Engine) -> None:
     (held,) = claim_deliveries(sent_out, "pacs", "outbox", NOON, policy=SENDING, limit=1)
-    accept(sent_out, held, NOON + seconds(1), commits=True)
+    accept_one(sent_out, held, NOON + seconds(1), commits=True)
     reported(sent_out, held, None, at=NOON + seconds(2))
     with read(sent_out) as connection:
         (found,) = list_deliveries(connection, state=DeliveryState.COMMITTED)

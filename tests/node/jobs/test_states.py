@@ -14,7 +14,6 @@ from node.jobs import (
     LeaseLost,
     NotAllowed,
     Step,
-    accept,
     cancel,
     claim,
     claim_deliveries,
@@ -25,7 +24,7 @@ from node.jobs import (
     retry_delivery,
 )
 from node.jobs.states import after_delivery, after_job
-from tests.node.queued import NOON, POLICY, SENDING, claimed, job, new_result, reported
+from tests.node.queued import NOON, POLICY, SENDING, accept_one, claimed, job, new_result, reported
 
 DESIGN_JOB = {
     ("ready", "leased"), ("leased", "done"), ("leased", "failed"), ("leased", "cancelled"), ("ready", "cancelled"),
@@ -96,7 +95,7 @@ def test_job_functions__from_every_state__do_what_the_table_says(engine: sa.Engi
 def test_delivery_functions__from_every_state__do_what_the_table_says(engine: sa.Engine, before: DeliveryState) -> None:
     steps = {
         Step.CLAIM: lambda key, held: claim_deliveries(engine, "out", "worker-a", NOON, policy=SENDING)[0],
-        Step.ACCEPT: lambda key, held: accept(engine, held, NOON),
+        Step.ACCEPT: lambda key, held: accept_one(engine, held, NOON),
         Step.COMMIT: lambda key, held: reported(engine, held, None),
         Step.REDELIVER: lambda key, held: reported(engine, held, 0x0112),
         Step.GIVE_UP: lambda key, held: reported(engine, held, 0x0112, most_attempts=1),

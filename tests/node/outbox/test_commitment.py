@@ -24,6 +24,7 @@ from node.outbox import Outbox
 from node.overview import delivery_document
 from tests.node.listener.running import listening
 from tests.node.outbox.test_outbox import done_job, folder, wait_for
+from tests.node.queued import accept_one
 from tests.peers.orthanc import orthanc
 
 COMMITMENT = "1.2.840.10008.1.20.1"
@@ -294,7 +295,7 @@ def test_archive__offers_no_storage_commitment__says_so(tmp_path: Path, migrated
 
 
 def test_asking__killed_after_it_was_written_down__is_asked_again(tmp_path: Path, migrated_sqlite: Path) -> None:
-    from node.jobs import accept, begin_asking, claim_deliveries
+    from node.jobs import begin_asking, claim_deliveries
 
     with archive(lambda _n, _uids: {}) as (made, peer):
         peer |= {"commitment_wait_s": 0.05}
@@ -302,7 +303,7 @@ def test_asking__killed_after_it_was_written_down__is_asked_again(tmp_path: Path
             done_job(node.engine, node.settings, results=1)
             now = datetime.now(UTC)
             (held,) = claim_deliveries(node.engine, "pacs", "killed", now, policy=node.settings.outbox)
-            accept(node.engine, held, now, commits=True)
+            accept_one(node.engine, held, now, commits=True)
             assert begin_asking(node.engine, "pacs", now, wait_s=0.05, limit=10) is not None
             node._outbox.start()
             wait_for(lambda: node.are(DeliveryState.COMMITTED))

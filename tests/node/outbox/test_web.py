@@ -17,7 +17,7 @@ from integration.dimse import CommitmentReport, Peer, Reference, read_sendable
 from integration.results import write_results
 from node.config import Settings
 from node.db import DeliveryState, connect, read
-from node.jobs import AsSent, NewResult, accept, begin_asking, claim_deliveries, finish, take_report
+from node.jobs import AsSent, NewResult, begin_asking, claim_deliveries, finish, take_report
 from node.outbox import Courier, Outbox, sender_for
 from node.outbox.pace import Pace
 from tests.integration.dimse.conftest import scripted_scp
@@ -34,7 +34,7 @@ from tests.node.outbox.test_outbox import (
     settings_with,
     wait_for,
 )
-from tests.node.queued import claimed, job
+from tests.node.queued import accept_one, claimed, job
 from tests.peers.dcmtk import storescp
 from tests.peers.orthanc import orthanc
 from tests.peers.processes import free_port
@@ -335,8 +335,8 @@ def test_outbox__what_a_peer_was_sent_instead__is_what_it_is_asked_to_commit_to(
     done_job(engine, settings, results=2)
     now = datetime.now(UTC)
     first, second = claim_deliveries(engine, "out", "me", now, policy=settings.outbox)
-    accept(engine, first, now, commits=True, sent=AsSent(sop_class=ENHANCED, sop_instance_uid="2.25.99"))
-    accept(engine, second, now, commits=True)
+    accept_one(engine, first, now, commits=True, sent=AsSent(sop_class=ENHANCED, sop_instance_uid="2.25.99"))
+    accept_one(engine, second, now, commits=True)
     asking = begin_asking(engine, "out", now, wait_s=60, limit=10)
     assert asking is not None
     assert set(asking.instances) == {(ENHANCED, "2.25.99"), (second.sop_class, second.sop_instance_uid)}
