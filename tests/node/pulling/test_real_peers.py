@@ -41,6 +41,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory, files: dict[str, Path]) -> I
             "qr": {"kind": "dimse", "ae_title": "QRSCP", "host": "127.0.0.1", "port": port},
             "orthanc": there.peer,
             "web": {"kind": "dicomweb", "url": f"http://127.0.0.1:{there.http_port}/dicom-web"},
+            "rest": {"kind": "orthanc", "url": f"http://127.0.0.1:{there.http_port}"},
             "out": {"kind": "folder", "path": "out"},
         }
 
@@ -128,6 +129,11 @@ def test_pull__query__finds_what_matches(node: Bench, source: str) -> None:
 def test_pull__limit__takes_no_more_studies_and_says_that_there_are(node: Bench) -> None:
     listed = node.pull("qr", "--date", "2026-01-01..", "--limit", "1", "--dry-run")
     assert (len(listed.studies), listed.document["more"], listed.document["by"]) == (1, True, "C-GET")
+
+
+def test_pull__peer_of_kind_orthanc__is_asked_by_its_dicomweb_plugin(node: Bench, files: dict[str, Path]) -> None:
+    assert node.pull("rest", "--accession", "A2").exit_code == 0
+    assert [same_bytes(each, files["2.25.21"]) for each in node.incoming()] == [True]
 
 
 def test_pull__move_while_no_node_runs__says_so_and_asks_nothing(node: Bench) -> None:
