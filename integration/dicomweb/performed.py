@@ -40,6 +40,7 @@ class Output:
     study: str
     series: str
     retrieve_from: tuple[str, ...] = ()  # AE titles that accepted it
+    services: tuple[str, ...] = ()  # roots of the DICOMweb services that accepted it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,18 +123,21 @@ def _text_item(concept: Dataset, text: str) -> Dataset:
 
 
 def _output_items(outputs: Iterable[Output]) -> list[Dataset]:
-    """One item a series and way to get it."""
-    grouped: dict[tuple[str, str, tuple[str, ...]], list[Output]] = {}
+    """One item a series and ways to get it."""
+    grouped: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], list[Output]] = {}
     for each in outputs:
-        grouped.setdefault((each.study, each.series, each.retrieve_from), []).append(each)
+        grouped.setdefault((each.study, each.series, each.retrieve_from, each.services), []).append(each)
     items = []
-    for (study, series, titles), members in grouped.items():
+    for (study, series, titles, services), members in grouped.items():
         item = Dataset()
         item.TypeOfInstances = "DICOM"
         item.StudyInstanceUID, item.SeriesInstanceUID = study, series
         item.ReferencedSOPSequence = [_reference(each) for each in members]
         if titles:
-            item.DICOMRetrievalSequence = [_retrieval(title) for title in titles]
+            item.DICOMRetrievalSequence = [_with("RetrieveAETitle", title) for title in titles]
+        if services:
+            urls = [f"{root.rstrip('/')}/studies/{study}/series/{series}" for root in services]
+            item.WADORSRetrievalSequence = [_with("RetrieveURL", url) for url in urls]
         items.append(item)
     return items
 
@@ -144,7 +148,7 @@ def _reference(output: Output) -> Dataset:
     return item
 
 
-def _retrieval(title: str) -> Dataset:
+def _with(keyword: str, value: str) -> Dataset:
     item = Dataset()
-    item.RetrieveAETitle = title
+    setattr(item, keyword, value)
     return item

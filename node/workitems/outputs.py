@@ -17,7 +17,7 @@ from integration.dicomweb.performed import (
     UNSPECIFIED,
     Output,
 )
-from node.config import DimsePeer, Peer
+from node.config import DicomwebPeer, DimsePeer, Peer
 from node.db import DeliveryState, JobState
 from node.db.tables import delivery, job, result, workitem_job
 
@@ -49,7 +49,7 @@ class Made:
 
 
 def made_for(connection: sa.Connection, uid: str, peers: Mapping[str, Peer]) -> Made:
-    """The results of a work item's jobs that are done, each with the DICOM peers that it can be had from."""
+    """The results of a work item's jobs that are done, each with the peers that it can be had from."""
     rows = connection.execute(
         sa.select(
             result,
@@ -66,23 +66,29 @@ def made_for(connection: sa.Connection, uid: str, peers: Mapping[str, Peer]) -> 
         .where(workitem_job.c.workitem_uid == uid)
         .order_by(result.c.id, delivery.c.id)
     ).all()
-    titles: dict[tuple[str, str, str, str], list[str]] = {}
+    where: dict[tuple[str, str, str, str], list[Peer]] = {}
     accepted: dict[int, bool] = {}
     for row in rows:
         taken = row.delivery_state in ACCEPTED
         # A peer may have got a simpler object than the result, with a UID of its own.
         sop_class = (taken and row.sent_sop_class) or row.sop_class
         instance = (taken and row.sent_sop_instance_uid) or row.sop_instance_uid
-        where = titles.setdefault((sop_class, instance, row.study_uid, row.series_uid), [])
-        peer = peers.get(row.destination) if taken else None
-        if isinstance(peer, DimsePeer):
-            where.append(peer.ae_title)
+        accepting = where.setdefault((sop_class, instance, row.study_uid, row.series_uid), [])
+        if taken and row.destination in peers:
+            accepting.append(peers[row.destination])
         if row.destination is not None:
             accepted[row.id] = accepted.get(row.id, False) or taken
     return Made(
         outputs=tuple(
-            Output(sop_class=key[0], sop_instance=key[1], study=key[2], series=key[3], retrieve_from=tuple(where))
-            for key, where in titles.items()
+            Output(
+                sop_class=sop_class,
+                sop_instance=instance,
+                study=study,
+                series=series,
+                retrieve_from=tuple(peer.ae_title for peer in accepting if isinstance(peer, DimsePeer)),
+                services=tuple(peer.url for peer in accepting if isinstance(peer, DicomwebPeer)),
+            )
+            for (sop_class, instance, study, series), accepting in where.items()
         ),
         waiting=sum(row.delivery_state in WAITING for row in rows),
         given_up=sum(row.delivery_state == DeliveryState.FAILED for row in rows),
