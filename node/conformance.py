@@ -13,7 +13,7 @@ from typing import Final
 from pydicom.uid import UID
 
 from integration.dicomweb.retrieve import AS_STORED, PAGE
-from integration.dicomweb.storing import ANSWER
+from integration.dicomweb.storing import ANSWER, MOST_PARTS
 from integration.dimse.questions import FIND, GET, MOVE, contexts_of
 from integration.dimse.retrieve import CLASSES_AT_ONCE, SYNTAXES
 from integration.dimse.store import WARNINGS
@@ -77,6 +77,7 @@ def conformance_markdown(settings: Settings | None = None) -> str:
             *_networking(settings),
             *_web(settings),
             *_retrieval(),
+            *_worklist(settings),
             *_rest(),
         ]
     )
@@ -91,6 +92,7 @@ def _overview(settings: Settings) -> list[str]:
         ("Instance Availability Notification", "", _said(listener.availability), "no"),
         ("Storage Commitment Push Model", "", _said(listener.commitment), "where a peer has `commitment`"),
         ("Query/Retrieve (FIND, MOVE, GET), Study Root", "", "no", "`pull`; gathering of training data, by MOVE"),
+        ("Worklist service (UPS-RS)", "`/dicom-web/workitems`", "yes, without subscriptions", "no"),
         ("Store transaction (STOW-RS)", "`/dicom-web/studies`", "yes", "no"),
         ("Search and Retrieve transactions (QIDO-RS, WADO-RS)", "", "no", "`pull`; gathering of training data"),
     ]
@@ -209,7 +211,11 @@ def _web(settings: Settings) -> list[str]:
                 ("port", str(settings.http.port)),
                 ("callers", "this machine, and the networks of `http.allow`"),
                 ("media type", '`multipart/related; type="application/dicom"`, a part an instance'),
-                ("size of a body", "not limited: it is streamed; intake ends when free space is under its reserve"),
+                (
+                    "size of a body",
+                    f"at most {settings.http.most_upload_bytes} bytes and {MOST_PARTS} parts, streamed; intake ends"
+                    " when free space is under its reserve",
+                ),
                 ("requests at a time", str(settings.http.most_uploads)),
                 ("answer", "`application/dicom+json`: Referenced SOP and Failed SOP Sequence with Failure Reason"),
             ],
@@ -223,8 +229,9 @@ def _web(settings: Settings) -> list[str]:
                 ("400", "no multipart body, or it breaks off"),
                 ("403", "the caller is not allowed"),
                 ("406, 415", "an answer or a body of another media type"),
-                ("408", "no bytes came for `listener.idle_timeout_s`"),
+                ("408", "no bytes came for `listener.idle_timeout_s`, or fewer than `http.least_bytes_per_s`"),
                 ("409", "none is stored; each is named with its reason"),
+                ("413", "the body is too large, or has too many parts; what came before is kept, and not answered for"),
                 ("503, 507", "too many requests at a time; no space, or the archive cannot be written"),
             ],
         ),
@@ -246,6 +253,43 @@ def _retrieval() -> list[str]:
                 ("authentication", "none, basic, or a bearer token"),
             ],
         ),
+    ]
+
+
+def _worklist(settings: Settings) -> list[str]:
+    performs = "does those that name one of its tasks" if settings.workitems.perform else "does none of them"
+    return [
+        "",
+        "### 3.4 Worklist service as origin server",
+        "",
+        f"Work items are Unified Procedure Steps; the node keeps them and {performs}: [workitems.md](workitems.md).",
+        "",
+        *_table(
+            ("transaction", "resource", "remarks"),
+            [
+                ("Create", "`POST /workitems?{workitem}`", "the UID in the query, in SOPInstanceUID, or given here"),
+                ("Retrieve", "`GET /workitems/{workitem}`", "without Transaction UID"),
+                ("Update", "`POST /workitems/{workitem}?{transaction-uid}`", "top-level attributes, sequences whole"),
+                ("Change state", "`PUT /workitems/{workitem}/state`", "as PS3.4 Table CC.1.1-2"),
+                ("Request cancellation", "`POST /workitems/{workitem}/cancelrequest`", "see below"),
+                ("Search", "`GET /workitems?…`", "every attribute, also in sequences; all attributes are returned"),
+                ("Subscribe, Unsubscribe, events", "none", "not offered; there are no deletion locks"),
+            ],
+        ),
+        "",
+        "Paths are below `/dicom-web`; the media type is `application/dicom+json`; callers are those of 3.1. Matching"
+        " is by single value, UID list, wildcards and ranges of dates and times, without offsets from UTC; person names"
+        " whatever their case; no fuzzy matching.",
+        "",
+        "Of a new work item, attributes of type 2 that are left out are added empty, and an empty WorklistLabel becomes"
+        f" `{settings.node.ae_title}`; the answer then warns of modifications."
+        " ScheduledProcedureStepModificationDateTime is set here. COMPLETED needs PerformedStationNameCodeSequence,"
+        " PerformedProcedureStepStartDateTime and EndDateTime, PerformedWorkitemCodeSequence and"
+        " OutputInformationSequence; CANCELED needs ProcedureStepCancellationDateTime and"
+        " ProcedureStepDiscontinuationReasonCodeSequence. A request for cancellation cancels what is SCHEDULED, and"
+        " what this node does unless its results are made; it is refused for what another performer has claimed. What"
+        f" has ended is deleted after {settings.workitems.keep_s:.0f} s, and then answered 410. At most"
+        f" {settings.workitems.most_open} are open.",
     ]
 
 

@@ -23,6 +23,7 @@ from python_multipart.exceptions import FormParserError
 DICOM: Final = "application/dicom"
 ANSWER: Final = "application/dicom+json"
 MOST_META_BYTES: Final = 64 * 2**10
+MOST_PARTS: Final = 20_000  # each is answered for
 MOST_BOUNDARY: Final = 200  # characters: RFC 2046 5.1.1 allows 70, and Orthanc sends 73
 
 _META_START: Final = 132
@@ -39,6 +40,12 @@ class UnsupportedMedia(StoreRequestError):
     """The body, or a part of it, is of a kind that is not taken."""
 
     status: ClassVar[int] = 415
+
+
+class TooLarge(StoreRequestError):
+    """The body is larger, or has more parts, than is taken."""
+
+    status: ClassVar[int] = 413
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +82,22 @@ class StoreBody:
         Of the request: multipart/related of application/dicom, with a boundary.
     sink
         Who takes the instances.
+    most_bytes
+        Of the whole body; None: no limit.
 
     Raises
     ------
     UnsupportedMedia
         The content type is another, or a part's is.
+    TooLarge
+        More bytes or more parts come than are taken.
     StoreRequestError
         The boundary is missing, or `feed` and `finish` meet bytes that are no such body.
     """
 
-    def __init__(self, content_type: str, sink: Sink) -> None:
+    def __init__(self, content_type: str, sink: Sink, most_bytes: int | None = None) -> None:
         self._sink = sink
+        self._most_bytes, self._bytes, self._parts = most_bytes, 0, 0
         self._head: bytearray | None = None  # of a part whose File Meta Information is not whole yet
         self._refused = False  # the part that comes
         self._field, self._value = b"", b""
@@ -105,6 +117,9 @@ class StoreBody:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body, of any length."""
+        self._bytes += len(data)
+        if self._most_bytes is not None and self._bytes > self._most_bytes:
+            raise TooLarge(f"the body has more than {self._most_bytes} bytes: send fewer instances at a time")
         try:
             self._parser.write(data)
         except FormParserError as fault:
@@ -116,6 +131,9 @@ class StoreBody:
             raise StoreRequestError("the body ends before its closing boundary: send it again")
 
     def _on_part(self) -> None:
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise TooLarge(f"the body has more than {MOST_PARTS} parts: send fewer instances at a time")
         self._head, self._refused, self._part_type = bytearray(), False, DICOM
 
     def _on_field(self, data: bytes, start: int, end: int) -> None:

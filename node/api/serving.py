@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import socket
 import threading
 from collections.abc import Generator
-from typing import Final
+from typing import ClassVar, Final
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from node.api.application import make_application
 from node.api.errors import ApiPortUnavailable
@@ -19,8 +21,52 @@ from node.logs import log_context
 
 PORT_FILE: Final = "http_port"  # in the run folder
 DRAIN_S: Final = 5
+MOST_CONNECTIONS: Final = 512  # more are answered 503
 
 _log = logging.getLogger(__name__)
+
+
+class _ImpatientProtocol(H11Protocol):
+    """Closes connections on which no request is under way for too long.
+
+    So ends a client that sends the head of a request byte by byte, or nothing, and one that goes on with a body that
+    was refused: what still comes of that is thrown away, so that the client can read the answer meanwhile.
+    """
+
+    limit_s: ClassVar[float]
+    _limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
+        super().connection_made(transport)
+        self._begin()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._end()
+
+    def on_response_complete(self) -> None:
+        self._begin()
+        super().on_response_complete()
+        if not self.cycle.response_complete:  # the next request had come already
+            self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def _begin(self) -> None:
+        self._end()
+        self._limit = self.loop.call_later(self.limit_s, self.transport.close)
+
+    def _end(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+
+def _impatient(limit_s: float) -> type[_ImpatientProtocol]:
+    return type("ImpatientProtocol", (_ImpatientProtocol,), {"limit_s": limit_s})
 
 
 class _Server(uvicorn.Server):
@@ -49,6 +95,8 @@ def serve_api(settings: Settings, stop: threading.Event) -> None:
             access_log=False,  # request lines hold UIDs
             server_header=False,
             timeout_graceful_shutdown=DRAIN_S,
+            limit_concurrency=MOST_CONNECTIONS,
+            http=_impatient(settings.http.head_timeout_s),
         )
         server = _Server(config)
 

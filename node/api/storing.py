@@ -7,6 +7,8 @@ DICOM PS3.18 10.5 (Store transaction), Table I.2-2 (Failure Reason).
 
 from __future__ import annotations
 
+import time
+from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from typing import Any, Final
@@ -71,23 +73,57 @@ async def _store(request: Request, settings: Settings, uploads: anyio.Semaphore,
 async def _take(request: Request, settings: Settings, study: str | None) -> _Taken:
     taken = _Taken(settings, study)
     try:
-        body = StoreBody(request.headers.get("content-type", ""), taken)
+        body = StoreBody(request.headers.get("content-type", ""), taken, settings.http.most_upload_bytes)
+        pace = _Pace(settings.listener.idle_timeout_s, settings.http.least_bytes_per_s)
         chunks = request.stream()
-        while True:
-            with anyio.fail_after(settings.listener.idle_timeout_s):
-                chunk = await anext(chunks, None)
-            if chunk is None:
-                break
+        while (chunk := await pace.next_of(chunks)) is not None:
             await to_thread.run_sync(body.feed, chunk)
         body.finish()
     except StoreRequestError as fault:
         raise HTTPException(fault.status, str(fault)) from fault
     except (TimeoutError, ClientDisconnect) as fault:
-        raise HTTPException(408, "the body did not come to its end: send it again") from fault
+        raise HTTPException(408, "the body did not come to its end, or too slowly: send it again") from fault
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(taken.close)
     return taken
+
+
+class _Pace:
+    """Waits for the pieces of a body as long as they come fast enough.
+
+    Only the time spent waiting counts: a sender is not slow because this node's disk is.
+
+    Parameters
+    ----------
+    window_s
+        Longest wait for one piece, and the waiting after which the pace is judged.
+    least_bytes_per_s
+        Of waiting.
+    """
+
+    def __init__(self, window_s: float, least_bytes_per_s: float) -> None:
+        self._window_s, self._least = window_s, least_bytes_per_s
+        self._waited_s, self._bytes = 0.0, 0
+
+    async def next_of(self, pieces: AsyncIterator[bytes]) -> bytes | None:
+        """The next piece; None at the end.
+
+        Raises
+        ------
+        TimeoutError
+            It does not come, or all come too slowly.
+        """
+        began = time.monotonic()
+        with anyio.fail_after(self._window_s):
+            piece = await anext(pieces, None)
+        self._waited_s += time.monotonic() - began
+        self._bytes += len(piece or b"")
+        if self._waited_s >= self._window_s:
+            if self._bytes < self._least * self._waited_s and piece is not None:
+                raise TimeoutError
+            self._waited_s, self._bytes = 0.0, 0
+        return piece
 
 
 class _Taken:

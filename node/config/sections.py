@@ -176,6 +176,16 @@ class Http(Section):
         default="STOW-RS", description="What rules see as `calling_ae` of instances that came by STOW-RS."
     )
     most_uploads: int = Field(default=16, ge=1, description="STOW-RS requests at one time; more shall come again.")
+    most_upload_bytes: Size = Field(
+        default=16 * 10**9, ge=1, description="Largest body of a STOW-RS request; what is longer is broken off."
+    )
+    least_bytes_per_s: Annotated[float, Field(ge=0)] = Field(
+        default=1000,
+        description="Slowest sender of a STOW-RS body that is waited for, over `listener.idle_timeout_s`; 0: any.",
+    )
+    head_timeout_s: Seconds = Field(
+        default=10, description="Seconds for the head of a request to come, and for the rest of a refused body."
+    )
 
 
 class Models(Section):

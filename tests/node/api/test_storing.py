@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -14,63 +13,18 @@ import pytest
 from dicomweb_client import DICOMwebClient
 from pydicom import Dataset
 
-from node.api import serve_api
-from node.archive import Archive, StoredFile
 from node.archive.beginning import DEFLATED
-from node.config import Settings, load_settings
-from node.db import connect, migrate
 from node.roles import SCHEDULER
 from node.wake import Wake
 from tests.integration.results.sources import write_source
+from tests.node.api.serving import BOUNDARY, Served, serving, settings_of
 from tests.peers.orthanc import orthanc
-from tests.peers.processes import free_port
-
-BOUNDARY = "cut"
-TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    settings: Settings
-    client: httpx.Client
-
-    @property
-    def url(self) -> str:
-        return f"{self.client.base_url}/dicom-web".replace("//dicom-web", "/dicom-web")
-
-    def incoming(self) -> list[StoredFile]:
-        archive = Archive(self.settings.archive_dir)
-        try:
-            return [archive.describe(path) for path in archive.incoming()]
-        finally:
-            archive.close()
-
-    def left_over(self) -> list[Path]:
-        return list(self.settings.archive_dir.glob("incoming/*.part"))
-
-    def post(self, body: bytes | Iterator[bytes], path: str = "studies", **headers: str) -> httpx.Response:
-        return self.client.post(f"/dicom-web/{path}", content=body, headers={"Content-Type": TYPE, **headers})
 
 
 @pytest.fixture
 def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
-    config = tmp_path / "echocare-node.yaml"
-    port = free_port()
-    extra = getattr(request, "param", "{data_dir: var, min_free_bytes: 0}")
-    config.write_text(f"node: {extra}\nhttp: {{port: {port}}}\nlistener: {{idle_timeout_s: 1}}\n")
-    settings = load_settings(config, {})
-    settings.run_dir.mkdir(parents=True, exist_ok=True)
-    engine = connect(settings.database)
-    migrate(engine)
-    engine.dispose()
-    stop = threading.Event()
-    thread = threading.Thread(target=serve_api, args=(settings, stop))
-    thread.start()
-    transport = httpx.HTTPTransport(retries=5)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False, transport=transport) as client:
-        yield Served(settings=settings, client=client)
-    stop.set()
-    thread.join(20)
+    with serving(settings_of(tmp_path, *getattr(request, "param", ()))) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +135,7 @@ def test_store__body_that_stops_coming__ends_after_the_idle_time(served: Served,
     assert served.client.get("/healthz").status_code == 200
 
 
-@pytest.mark.parametrize("served", [f"{{data_dir: var, min_free_bytes: {2**60}}}"], indirect=True)
+@pytest.mark.parametrize("served", [(f"{{data_dir: var, min_free_bytes: {2**60}}}",)], indirect=True)
 def test_store__disk_full__is_out_of_resources(served: Served, files: list[Path]) -> None:
     answer = served.post(body_of(files[0].read_bytes()))
     assert answer.status_code == 409

@@ -1,0 +1,228 @@
+"""Bodies of STOW-RS that are wrong, endless, slow or huge, over a real connection: answered or ended, and bounded."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import pytest
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+
+from integration.dicomweb.storing import MOST_PARTS
+from node.archive import Archive
+from node.db import connect, read
+from node.jobs import studies_overview
+from node.studies import index_incoming
+from tests.node.api.serving import (
+    BOUNDARY,
+    END,
+    PART,
+    PIECE,
+    TYPE,
+    Served,
+    large_body,
+    peak_memory,
+    seconds_until_closed,
+    serving,
+    serving_process,
+    settings_of,
+    start_of_image,
+)
+from tests.node.worker.bench import still
+
+MB = 10**6
+LEAST_RATE = ", least_bytes_per_s: 100000"
+
+
+@pytest.fixture
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
+    http = getattr(request, "param", "")
+    with serving(settings_of(tmp_path, http=f", head_timeout_s: 1{http}")) as made:
+        yield made
+
+
+def request_head(*headers: str) -> bytes:
+    lines = ["POST /dicom-web/studies HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {TYPE}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def instance(ds: Dataset) -> bytes:
+    """A whole file."""
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    out = BytesIO()
+    ds.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no boundary anywhere",
+        b"--other\r\nContent-Type: application/dicom\r\n\r\nDICM\r\n--other--\r\n",
+        f"--{BOUNDARY}\r\nno header\r\n\r\nDICM\r\n--{BOUNDARY}--\r\n".encode(),
+        f"--{BOUNDARY}\r\nContent-Type: app\0lication/dicom\r\nX".encode(),
+        f"--{BOUNDARY}\r\n{'X-Header: y' * 2000}\r\n\r\nDICM\r\n--{BOUNDARY}--\r\n".encode(),
+        f"--{BOUNDARY}\r\n".encode() + b"X-Header: y\r\n" * 2000 + b"\r\nDICM" + END,
+        PART + b"\0" * 128 + b"DICM",
+    ],
+    ids=[
+        "empty", "no boundary", "another boundary", "header without colon", "header with NUL", "endless header",
+        "endless headers", "part without end",
+    ],
+)  # fmt: skip
+def test_body__that_is_no_multipart_body__is_a_bad_request_and_nothing_stays(served: Served, body: bytes) -> None:
+    answer = served.post(body)
+    assert answer.status_code == 400
+    assert set(answer.json()["error"]) == {"code", "message"}
+    assert (served.incoming(), served.left_over()) == ([], [])
+
+
+@pytest.mark.parametrize("served", [", most_upload_bytes: 20MB"], indirect=True)
+def test_body__without_end__is_broken_off_at_the_limit_and_the_connection_closed(
+    served: Served, tmp_path: Path
+) -> None:
+    head = start_of_image(tmp_path, 2**31)
+    largest = 0
+    with served.connected() as connection:
+        connection.sendall(request_head("Transfer-Encoding: chunked"))
+        sent = 0
+        try:
+            for piece in (PART + head, *(PIECE for _ in range(10**6))):
+                connection.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+                sent += len(piece)
+                largest = max(largest, sum(path.stat().st_size for path in served.left_over()))
+                assert sent < 10_000 * MB
+        except ConnectionError:
+            pass
+    assert largest <= 21 * MB
+    assert (served.incoming(), served.left_over()) == ([], [])
+    assert served.client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("served", [", most_upload_bytes: 1MB"], indirect=True)
+def test_body__longer_than_the_limit__is_told_so(served: Served, tmp_path: Path) -> None:
+    try:
+        answer = served.post(large_body(tmp_path, 2 * MB))
+    except httpx.TransportError:
+        pytest.fail("the answer could not be read")
+    assert answer.status_code == 413
+    assert "1000000 bytes" in answer.json()["error"]["message"]
+    assert (served.incoming(), served.left_over()) == ([], [])
+
+
+def test_body__of_ever_more_parts__is_broken_off(served: Served) -> None:
+    answer = served.post((PART + b"\r\n") * (MOST_PARTS + 1))
+    assert answer.status_code == 413
+    assert "parts" in answer.json()["error"]["message"]
+
+
+def test_disk__reaches_its_reserve_during_a_body__ends_intake_and_gives_the_space_back(tmp_path: Path) -> None:
+    state = os.statvfs(tmp_path)
+    reserve = state.f_bavail * state.f_frsize - 64 * 2**20
+    settings = settings_of(tmp_path, node=f"{{data_dir: var, min_free_bytes: {reserve}}}")
+    with serving(settings) as served:
+        answer = served.post(large_body(tmp_path, 256 * MB))
+        assert answer.status_code == 409
+        assert Dataset.from_json(answer.json()).FailedSOPSequence[0].FailureReason == 0xA700
+        assert (served.incoming(), served.left_over()) == ([], [])
+
+
+@pytest.mark.parametrize("served", [LEAST_RATE], indirect=True)
+def test_sender__of_a_few_bytes_at_a_time__is_ended(served: Served, tmp_path: Path) -> None:
+    with served.connected() as connection:
+        connection.sendall(request_head("Content-Length: 100000000") + PART + start_of_image(tmp_path, 2**20))
+        began = time.monotonic()
+        connection.settimeout(0.05)
+        answer = b""
+        while not answer and time.monotonic() - began < 30:
+            try:
+                connection.sendall(b"\0")
+                answer = connection.recv(4096)
+            except TimeoutError:
+                continue
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert served.left_over() == []
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1\r\n"], ids=["nothing", "half"]
+)
+def test_sender__whose_request_never_begins__is_ended(served: Served, sent: bytes) -> None:
+    with served.connected() as connection:
+        connection.sendall(sent)
+        assert seconds_until_closed(connection, 20) < 15
+
+
+def test_sender__of_a_head_byte_by_byte__is_ended(served: Served) -> None:
+    began = time.monotonic()
+    with served.connected() as connection, pytest.raises(ConnectionError):
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+        connection.settimeout(0.05)
+        while time.monotonic() - began < 20:
+            connection.sendall(b"x")
+            try:
+                if connection.recv(1) == b"":
+                    raise ConnectionResetError
+            except TimeoutError:
+                continue
+
+
+def test_request__after_another_on_one_connection_and_two_at_once__are_answered(served: Served) -> None:
+    line = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with served.connected() as connection:
+        connection.sendall(line + line)
+        answers = b""
+        while answers.count(b'{"status":"ok"}') < 2:
+            piece = connection.recv(4096)
+            assert piece, answers
+            answers += piece
+        connection.sendall(line)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.timeout(900)
+def test_body__of_300_mb__is_stored_with_little_memory(tmp_path: Path) -> None:
+    with serving_process(settings_of(tmp_path)) as (served, process):
+        assert served.post(large_body(tmp_path, MB)).status_code == 200  # everything that is needed is loaded
+        with peak_memory(process) as peak:
+            answer = served.post(large_body(tmp_path, 300 * MB))
+        assert answer.status_code == 200
+        sizes = sorted(path.stat().st_size // MB for path in served.settings.archive_dir.rglob("*.dcm"))
+    assert sizes == [1, 300]
+    assert peak[0] < 60 * MB
+
+
+def test_instance__with_other_content_under_a_known_uid__is_kept_beside_and_the_study_flagged(served: Served) -> None:
+    first, other = (instance(still("1.2.3", 1, ImageComments=words)) for words in ("first", "other"))
+    for content in (first, first, other):
+        assert served.post(PART + content + END).status_code == 200
+    archive, engine = Archive(served.settings.archive_dir), connect(served.settings.database)
+    try:
+        index_incoming(archive, engine, quiet_s=1, now=datetime.now(UTC))
+        with read(engine) as connection:
+            (study,) = studies_overview(connection)
+    finally:
+        archive.close()
+        engine.dispose()
+    assert (study.instances, study.conflicts) == (1, 1)
+    assert len(list(served.settings.archive_dir.glob("instances/*/*/*.dcm"))) == 2
+
+
+def test_body__of_two_studies_into_one__takes_that_ones_alone(served: Served) -> None:
+    mine, other = instance(still("1.2.3", 1)), instance(still("1.2.4", 1))
+    answer = served.post(PART + mine + b"\r\n" + PART + other + END, "studies/1.2.3")
+    assert answer.status_code == 202
+    said = Dataset.from_json(answer.json())
+    assert [item.ReferencedSOPInstanceUID for item in said.ReferencedSOPSequence] == ["1.2.3.1.1"]
+    assert [(item.ReferencedSOPInstanceUID, item.FailureReason) for item in said.FailedSOPSequence] == [
+        ("1.2.4.1.1", 0xA900)
+    ]
+    assert len(served.incoming()) == 1
