@@ -207,7 +207,10 @@ class DicomwebPacs:
         # Not all servers decode what needs no encoding (RFC 3986 3.4), such as the wildcards.
         query = urlencode(asked, doseq=True, safe="*?,", quote_via=quote)
         url = f"{self._server.url.rstrip('/')}/{path}" + (f"?{query}" if query else "")
-        request = self._client.build_request("GET", url, headers={"Accept": accept})
+        headers = {"Accept": accept}
+        if accept == AS_STORED:
+            headers["Accept-Encoding"] = "identity"  # a few packed bytes of a plain picture unpack to very many
+        request = self._client.build_request("GET", url, headers=headers)
         for attempt in range(1, ATTEMPTS + 1):
             answer = self._client.send(request, stream=True)
             if answer.is_success:
