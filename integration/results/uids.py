@@ -17,7 +17,7 @@ def derived_uid(job_identity: str, role: str, part: str = "") -> str:
     job_identity
         Hexadecimal identity of the job.
     role
-        "SEG", "SR", "SR-TEXT", "SC", "TRACK", "DEVICE".
+        Of the result, such as "SEG" or "SR-TEXT"; or "TRACK", "DEVICE".
     part
         What of it: "" is the instance itself, "series" its series.
 
