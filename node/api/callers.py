@@ -21,4 +21,6 @@ def check_caller(request: Request, http: Http) -> None:
     listed = [] if where is None else [net for net in http.allow if net.version == where.version and where in net]
     known = where is not None and (where.is_loopback or bool(listed))
     if not known:
-        raise HTTPException(403, "this address may not store: an administrator adds it to `http.allow`")
+        raise HTTPException(
+            403, "this address may not store or see work items: an administrator adds it to `http.allow`"
+        )

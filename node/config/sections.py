@@ -170,7 +170,8 @@ class Http(Section):
     port: Port = Field(default=8080, description="TCP port for HTTP; 0 takes a free one.")
     allow: tuple[IPvAnyNetwork, ...] = Field(
         default=(),
-        description="Networks that may store by STOW-RS beside this machine; of a proxy on it, the proxy decides.",
+        description="Networks that may store by STOW-RS and use the worklist beside this machine; of a proxy on it, the"
+        " proxy decides.",
     )
     calling_ae: AeTitle = Field(
         default="STOW-RS", description="What rules see as `calling_ae` of instances that came by STOW-RS."
@@ -411,8 +412,8 @@ class Workitems(Section):
     )
     deliver_wait_s: Seconds = Field(
         default=3600,
-        description="Seconds to wait, once its results are made, for peers to accept them before it is completed or,"
-        " where a result reached nobody, cancelled.",
+        description="Seconds to wait, once its results are made, for peers to accept them; then it is completed, and"
+        " says what still waits.",
     )
     keep_s: Seconds = Field(
         default=30 * 86400,

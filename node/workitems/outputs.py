@@ -45,7 +45,7 @@ class Made:
     outputs: tuple[Output, ...]
     waiting: int  # deliveries that are neither accepted nor given up
     given_up: int  # deliveries
-    nowhere: int  # results that were to be delivered, and that nobody accepted
+    nowhere: int  # results of which all deliveries were given up
 
 
 def made_for(connection: sa.Connection, uid: str, peers: Mapping[str, Peer]) -> Made:
@@ -67,7 +67,7 @@ def made_for(connection: sa.Connection, uid: str, peers: Mapping[str, Peer]) -> 
         .order_by(result.c.id, delivery.c.id)
     ).all()
     where: dict[tuple[str, str, str, str], list[Peer]] = {}
-    accepted: dict[int, bool] = {}
+    lost: dict[int, bool] = {}
     for row in rows:
         taken = row.delivery_state in ACCEPTED
         # A peer may have got a simpler object than the result, with a UID of its own.
@@ -77,7 +77,7 @@ def made_for(connection: sa.Connection, uid: str, peers: Mapping[str, Peer]) -> 
         if taken and row.destination in peers:
             accepting.append(peers[row.destination])
         if row.destination is not None:
-            accepted[row.id] = accepted.get(row.id, False) or taken
+            lost[row.id] = lost.get(row.id, True) and row.delivery_state == DeliveryState.FAILED
     return Made(
         outputs=tuple(
             Output(
@@ -92,7 +92,7 @@ def made_for(connection: sa.Connection, uid: str, peers: Mapping[str, Peer]) -> 
         ),
         waiting=sum(row.delivery_state in WAITING for row in rows),
         given_up=sum(row.delivery_state == DeliveryState.FAILED for row in rows),
-        nowhere=sum(not taken for taken in accepted.values()),
+        nowhere=sum(lost.values()),
     )
 
 

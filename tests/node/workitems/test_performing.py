@@ -13,7 +13,8 @@ from pydicom import Dataset
 
 from models.findings import TaskIdentity
 from node.api import make_application
-from node.db import read
+from node.db import read, write
+from node.db.tables import delivery
 from node.jobs import list_deliveries, list_events
 from tests.node.worker.bench import PACKAGE, Bench, DiscEngine, still
 from tests.node.workitems.items import TRANSACTION, code, inputs, item, parameter, state
@@ -337,8 +338,8 @@ def test_item__cancelled_and_assigned_anew__runs(make: Callable[..., Site]) -> N
     assert [job.state.value for job in site.jobs()] == ["done"]
 
 
-def test_item__whose_results_nobody_accepts__is_cancelled_after_the_limit(make: Callable[..., Site]) -> None:
-    site = make(**NO_ROUTES, workitems={"deliver_wait_s": 60})
+def computed(site: Site) -> None:
+    """An item whose results are made and not delivered yet."""
     site.receive_ds(still(STUDY, 1))
     site.assign()
     site.scheduler.step()
@@ -346,12 +347,30 @@ def test_item__whose_results_nobody_accepts__is_cancelled_after_the_limit(make: 
     site.scheduler.step()
     assert site.worker.step(site.wake)
     site.scheduler.step()
+
+
+def test_item__whose_results_wait_for_a_peer__is_completed_after_the_limit_and_says_so(
+    make: Callable[..., Site],
+) -> None:
+    site = make(**NO_ROUTES, workitems={"deliver_wait_s": 60})
+    computed(site)
+    assert site.state() == "IN PROGRESS"
     site.later(61)
+    site.scheduler.step()
+    assert site.state() == "COMPLETED"
+    assert "deliveries still wait" in site.progress().ProcedureStepProgressDescription
+    with read(site.database) as connection:
+        assert {each.state.value for each in list_deliveries(connection)} == {"ready"}
+
+
+def test_item__whose_results_are_given_up_by_all_peers__is_cancelled(make: Callable[..., Site]) -> None:
+    site = make(**NO_ROUTES)
+    computed(site)
+    with write(site.database) as connection:
+        connection.execute(delivery.update().values(state="failed"))
     site.scheduler.step()
     assert site.state() == "CANCELED"
     assert "no peer accepted" in site.progress().ReasonForCancellation
-    with read(site.database) as connection:
-        assert {each.state.value for each in list_deliveries(connection)} == {"ready"}  # they are still tried
 
 
 def test_item__under_way_when_the_node_restarts__is_completed_once(make: Callable[..., Site]) -> None:
