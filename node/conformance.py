@@ -19,7 +19,7 @@ from integration.dimse.retrieve import CLASSES_AT_ONCE, SYNTAXES
 from integration.dimse.store import WARNINGS
 from integration.results.patient import CHARACTER_SET
 from node.archive.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from node.config import DimsePeer, Settings
+from node.config import DicomwebPeer, DimsePeer, Settings
 from node.listener import sop_classes
 from node.listener.commands import Status
 from node.listener.negotiation import SERVICE_TRANSFER_SYNTAXES, VERIFICATION_TRANSFER_SYNTAXES
@@ -93,7 +93,7 @@ def _overview(settings: Settings) -> list[str]:
         ("Storage Commitment Push Model", "", _said(listener.commitment), "where a peer has `commitment`"),
         ("Query/Retrieve (FIND, MOVE, GET), Study Root", "", "no", "`pull`; gathering of training data, by MOVE"),
         ("Worklist service (UPS-RS)", "`/dicom-web/workitems`", "yes, without subscriptions", "no"),
-        ("Store transaction (STOW-RS)", "`/dicom-web/studies`", "yes", "no"),
+        ("Store transaction (STOW-RS)", "`/dicom-web/studies`", "yes", "results, to peers of kind `dicomweb`"),
         ("Search and Retrieve transactions (QIDO-RS, WADO-RS)", "", "no", "`pull`; gathering of training data"),
     ]
     return [
@@ -177,7 +177,10 @@ def _networking(settings: Settings) -> list[str]:
         "",
         "### 2.4 Storage as SCU",
         "",
-        "Results are sent in the transfer syntax they were written in, one presentation context a class and syntax.",
+        "Results are sent in the transfer syntax they were written in, one presentation context a class and syntax."
+        " To a peer that takes less, they go uncompressed in Explicit or Implicit VR Little Endian; Comprehensive 3D SR"
+        " goes as Comprehensive SR, else as Enhanced SR, where these can hold its content and `fall_back` of the"
+        " peer is on: the same content, as an instance with a UID of its own, for which storage commitment is asked.",
         "",
         *_table(("peer", "services"), peers or [("none is configured", "")]),
         "",
@@ -198,6 +201,7 @@ def _networking(settings: Settings) -> list[str]:
 
 
 def _web(settings: Settings) -> list[str]:
+    stores = [(name, peer.url) for name, peer in settings.peers.items() if isinstance(peer, DicomwebPeer)]
     return [
         "",
         "## 3 Web services",
@@ -235,13 +239,24 @@ def _web(settings: Settings) -> list[str]:
                 ("503, 507", "too many requests at a time; no space, or the archive cannot be written"),
             ],
         ),
+        "",
+        "### 3.2 Store transaction as user agent",
+        "",
+        *_table(("peer", "root of its services"), stores or [("none is configured", "")]),
+        "",
+        "Results go to `/studies` of the peer, several in a request, in the transfer syntax they were written in, as"
+        ' `multipart/related; type="application/dicom"` with Content-Length; the answer is asked for as'
+        " `application/dicom+json`. An instance counts as accepted when the Referenced SOP Sequence names it; a Warning"
+        " Reason is kept with the delivery. Of the Failed SOP Sequence, reasons A9xx, Cxxx, 0117 and 0122 are final,"
+        " all others are tried again; 0111 counts as accepted. A request that is refused whole is repeated with one"
+        " instance each. Basic authentication or a bearer token, by `login` of the peer.",
     ]
 
 
 def _retrieval() -> list[str]:
     return [
         "",
-        "### 3.2 Search and Retrieve transactions as user agent",
+        "### 3.3 Search and Retrieve transactions as user agent",
         "",
         *_table(
             ("property", "value"),
