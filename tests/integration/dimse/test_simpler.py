@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import Dataset, Sequence, dcmread
@@ -14,6 +15,7 @@ from pydicom.uid import (
     EnhancedSRStorage,
     SecondaryCaptureImageStorage,
 )
+from pynetdicom import AE, evt
 
 from integration.dimse import ContextRefused, Outcome, Peer, store
 from integration.dimse.simpler import obstacle, stand_in, stand_in_uid
@@ -81,6 +83,31 @@ def test_store__peer_takes_all__the_document_itself_is_sent(reports: list[Path],
         kept = {str(dcmread(path).SOPInstanceUID) for path in folder.iterdir()}
     assert [outcome.instead for outcome in outcomes] == [None] * len(reports)
     assert kept == {str(dcmread(path).SOPInstanceUID) for path in reports}
+
+
+def test_store__peer_accepts_the_context_and_then_not_the_class__the_next_simpler_is_sent(
+    reports: list[Path],
+) -> None:
+    taken: list[tuple[str, str]] = []
+
+    def c_store(event: Any) -> int:
+        ds = event.dataset
+        if ds.SOPClassUID != EnhancedSRStorage:
+            return 0x0122
+        taken.append((str(event.request.AffectedSOPInstanceUID), str(ds.SOPInstanceUID)))
+        return 0x0000
+
+    ae = AE(ae_title="PEER")
+    for uid in (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage):
+        ae.add_supported_context(uid)
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, c_store)])
+    assert server is not None
+    try:
+        outcomes = send(reports, Peer(ae_title="PEER", host="127.0.0.1", port=server.server_address[1]))
+    finally:
+        server.shutdown()
+    sent = [outcome.instead and outcome.instead.sop_instance_uid for outcome in outcomes]
+    assert taken == [(uid, uid) for uid in sent]
 
 
 def test_store__simplifying_is_off__refused(reports: list[Path], tmp_path: Path) -> None:

@@ -168,8 +168,8 @@ def test_store__failure_status__says_whether_again_can_help(status: int, retryab
     assert "no room on the shelf" in str(outcome.error)
 
 
-@pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007])
-def test_store__warning_status__accepted_with_a_note(status: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007, 0x0111])
+def test_store__warning_or_there_already__accepted_with_a_note(status: int, tmp_path: Path) -> None:
     with scripted_scp(c_store=lambda event: status) as peer:
         (outcome,) = store([write_object(tmp_path / "a.dcm")], peer)
     assert outcome.accepted
