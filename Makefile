@@ -37,5 +37,5 @@ bench: setup
 	$(PYTHON) -m benchmarks
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache ./*.egg-info
+	rm -rf .venv .cache artefacts/viewer .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache ./*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

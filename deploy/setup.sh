@@ -6,7 +6,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 debian_packages=(python3-venv orthanc orthanc-dicomweb dcmtk fonts-dejavu-core fonts-droid-fallback poppler-utils)
+# A browser and npm may come from elsewhere than Debian; what is there is not replaced.
+command -v chromium >/dev/null || debian_packages+=(chromium)
+command -v npm >/dev/null || debian_packages+=(npm)
 stamp=.venv/.setup-of
+ohif=.cache/ohif
+ohif_version=3.13.2
+ohif_sha512=5997719a9986eeba85816f5924b71b82bdd70ad2e2d4a0cd3e831a798e4f3deea3e06e1f8c48e393271933a0ba664d85f3b04ac457e9abe8dde715d907d13c10
 policy=/usr/sbin/policy-rc.d
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -50,7 +56,7 @@ disable_orthanc() {
 
 install_packages() {
     command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
-        stop "this is no Debian; install these yourself: Python 3.11 with venv, Orthanc with its DICOMweb plugin, DCMTK, Poppler, DejaVu and Droid Fallback fonts"
+        stop "this is no Debian; install these yourself: Python 3.11 with venv, Orthanc with its DICOMweb plugin, DCMTK, Poppler, DejaVu and Droid Fallback fonts, Chromium, npm"
     local missing
     mapfile -t missing < <(missing_packages)
     [ "${#missing[@]}" -gt 0 ] || return 0
@@ -85,5 +91,23 @@ install_python_packages() {
     say "done"
 }
 
+# The viewer that the tests look into: OHIF as it is published, fetched once. Without it only they are skipped.
+fetch_ohif() {
+    if [ "$(cat "$ohif/version" 2>/dev/null)" = "$ohif_version" ]; then return 0; fi
+    say "fetching the viewer OHIF $ohif_version, 50 MB"
+    rm -rf "$ohif"
+    mkdir -p "$ohif"
+    local archive="$ohif/ohif-app-$ohif_version.tgz"
+    if ! npm pack --silent --pack-destination "$ohif" "@ohif/app@$ohif_version" >/dev/null; then
+        say "OHIF could not be fetched; the tests in the viewer will be skipped until make setup can reach the npm registry"
+        return 0
+    fi
+    printf '%s  %s\n' "$ohif_sha512" "$archive" | sha512sum --check --quiet || stop "$archive is not what is expected"
+    tar -xzf "$archive" -C "$ohif" --strip-components=1
+    rm "$archive"
+    printf '%s\n' "$ohif_version" >"$ohif/version"
+}
+
 install_packages
 install_python_packages
+fetch_ohif
