@@ -11,9 +11,7 @@ import sqlalchemy as sa
 
 from node.db import tables
 
-ObjectKind: TypeAlias = Literal[
-    "instance", "study", "revision", "job", "result", "delivery", "commitment", "workitem"
-]
+ObjectKind: TypeAlias = Literal["instance", "study", "revision", "job", "result", "delivery", "commitment", "workitem"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
