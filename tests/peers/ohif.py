@@ -33,7 +33,7 @@ SCREEN = {"width": 1100, "height": 720}
 READY_MS = 180_000.0  # seconds on a free machine; a busy one must not make a test fail
 POLL_MS = 50
 SOFTWARE_RENDERING = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-CHROMIUM = ("--no-sandbox", "--ignore-gpu-blocklist", *SOFTWARE_RENDERING)
+CHROMIUM = ("--no-sandbox", "--disable-dev-shm-usage", "--ignore-gpu-blocklist", *SOFTWARE_RENDERING)
 CONFIGURATION = """
 window.config = {
   routerBasename: null,
@@ -121,7 +121,8 @@ class Exam:
     def measurements(self, series_instance_uid: str) -> list[dict[str, Any]]:
         """Of the opened report: frame, points in pixels (centre of the first 0, 0) and labels of each mark."""
         marks: list[dict[str, Any]] = self.page.evaluate("uid => look.measurements(uid)", series_instance_uid)
-        return marks
+        # The viewer may load a report more than once, and then has each of its marks as often.
+        return [mark for number, mark in enumerate(marks) if mark not in marks[:number]]
 
     def pixels(self) -> NDArray[np.uint8]:
         """The shown frame as the viewer has decoded it, (rows, columns) or (rows, columns, 3) RGB."""
@@ -199,7 +200,7 @@ def unavailable() -> str | None:
     """Why the viewer cannot be run here; None where it can."""
     if shutil.which("chromium") is None:
         return "Chromium is missing: make setup, or apt-get install chromium"
-    if not DIST.is_dir():
+    if not (DIST.parent / "version").is_file():  # the last that the set-up writes
         return f"OHIF is not in {DIST}: make setup fetches it, when the npm registry can be reached"
     return None
 
