@@ -8,7 +8,7 @@ Halíř, Flusser, "Numerically stable direct least squares fitting of ellipses",
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi, radians, sin
 
 import cv2
@@ -28,6 +28,10 @@ class Ellipse:
     semi_long: float
     semi_short: float
     angle_deg: float  # of the long axis from the x axis, towards y
+
+    def inset(self, by: float) -> Ellipse:
+        """The ellipse inside of this one at that distance along its axes; none smaller than a point."""
+        return replace(self, semi_long=max(self.semi_long - by, 0.0), semi_short=max(self.semi_short - by, 0.0))
 
     def at(self, turn: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (n, 2) on the edge at the parameters `turn`, radians, from the long axis."""

@@ -54,6 +54,7 @@ class OutlineSettings(KindSettings):
     kind: Literal["outline"] = "outline"
     structure: Structure
     measures: Literal["ellipse", "diameters"]
+    inset: float = Field(default=0.0, ge=0, le=4)  # px of the square: the measured ellipse lies inside
     most: int = Field(default=1, ge=1, le=10)  # structures of one view that are outlined, the largest first
     question: Question | None = None
     gates: Gates

@@ -98,9 +98,10 @@ def answers(
 def _ellipse_quantities(reading: Reading, group: str, settings: OutlineSettings) -> list[Finding]:
     if reading.ellipse is None:
         return []
-    rim = _in_frame(outline_points(reading.ellipse, OUTLINE_POINTS), reading)
-    long_ends = _in_frame(reading.ellipse.at(np.array([0.0, pi])), reading)
-    short_ends = _in_frame(reading.ellipse.at(np.array([pi / 2, 3 * pi / 2])), reading)
+    measured = reading.ellipse.inset(settings.inset)
+    rim = _in_frame(outline_points(measured, OUTLINE_POINTS), reading)
+    long_ends = _in_frame(measured.at(np.array([0.0, pi])), reading)
+    short_ends = _in_frame(measured.at(np.array([pi / 2, 3 * pi / 2])), reading)
     return [
         _geometric("head circumference", HEAD_CIRCUMFERENCE, Measure.PERIMETER, rim, (reading, group, settings)),
         _geometric("biparietal diameter", BIPARIETAL_DIAMETER, Measure.LENGTH, short_ends, (reading, group, settings)),

@@ -18,6 +18,7 @@ LENGTHS = {  # by the name that the ellipse of an outline gives them; the column
     "biparietal diameter": "ellipse_short_axis_mm",
     "occipitofrontal diameter": "ellipse_long_axis_mm",
 }
+LINE = 0.3  # px of a square of 192: hc18's masks hold half the line whose middle its lengths are taken from
 
 
 def skull(folder: Path, name: str, row: Row) -> Outlined:
@@ -44,6 +45,7 @@ SPEC = TaskSpec(
         scope=0.5,
         structure=Structure(name="fetal head", category=ANATOMY, type=HEAD, site=HEAD),
         measures="ellipse",
+        inset=LINE,
         gates=Gates(confidence=0.0, area=(0.0, 1.0), dominance=0.0, ellipse=0.0),
     ),
     data=("hc18",),
@@ -61,6 +63,7 @@ SPEC = TaskSpec(
         "measurements are made on the surest frame of a view; the other frames of a cine get masks only",
         "HC18 is of one Dutch hospital, mostly of normal heads; small or misshapen heads were hardly seen",
         "biparietal and occipitofrontal diameter are the axes of the fitted ellipse, not a reader's calipers",
+        "the measured ellipse lies 0.3 px of the square inside the mask, as in HC18 the lengths lie inside its masks",
     ),
     baseline="a plain U-Net of 0.5 M parameters at 192 px, 25 epochs, 18 minutes on two cores: Dice 0.9745, HC mean"
     " absolute error 2.05 mm on the same test pictures",
