@@ -32,7 +32,11 @@ def viewer(pacs: Orthanc) -> Iterator[Ohif]:
 @pytest.fixture(scope="session")
 def keep(viewer: Ohif) -> Callable[[Shown, str], None]:
     """Keep a picture of the screen under a name."""
-    return lambda shown, name: (PICTURES / f"{name}.png").write_bytes(shown.png) and None
+
+    def write(shown: Shown, name: str) -> None:
+        (PICTURES / f"{name}.png").write_bytes(shown.png)
+
+    return write
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
