@@ -4,12 +4,13 @@ PYTHON := .venv/bin/python
 NODE := .venv/bin/echocare-node
 WORKERS ?= 2
 
-.PHONY: help setup run demo test check bench clean
+.PHONY: help setup viewer run demo test check bench clean
 
 help:
 	@echo "make run     set up, start a node with embedded defaults, send it a sample study, show what came back, keep serving"
 	@echo "make demo    the same, but end: exit 0 when all results are there"
 	@echo "make setup   only set up: Debian packages where missing, and .venv"
+	@echo "make viewer  the same, and the browser and the viewer that the tests look into"
 	@echo "make test    set up, check the code, pass every test"
 	@echo "make check   formatting, lint, types, import directions"
 	@echo "make bench   measurements beside other software; prints ratios"
@@ -17,6 +18,9 @@ help:
 
 setup:
 	@deploy/setup.sh
+
+viewer:
+	@deploy/setup.sh viewer
 
 run: setup
 	@$(NODE) demo --keep
@@ -30,7 +34,7 @@ check: setup
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-test: check
+test: viewer check
 	$(PYTHON) -m pytest -q -n $(WORKERS) --dist loadgroup
 
 bench: setup

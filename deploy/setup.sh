@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
 # Sets up echocare-node on Debian 12: Debian packages where they are missing, and a virtual environment in .venv.
-# Run it again at any time; when nothing has changed it ends at once. Use it through `make setup`.
+# With the word `viewer` also the browser and the viewer that the tests look into.
+# Run it again at any time; when nothing has changed it ends at once. Use it through `make setup` and `make viewer`.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 
 debian_packages=(python3-venv orthanc orthanc-dicomweb dcmtk fonts-dejavu-core fonts-droid-fallback poppler-utils)
-# A browser and npm may come from elsewhere than Debian; what is there is not replaced.
-command -v chromium >/dev/null || debian_packages+=(chromium)
-command -v npm >/dev/null || debian_packages+=(npm)
+viewer=${1:-}
+if [ "$viewer" = viewer ]; then
+    # A browser and npm may come from elsewhere than Debian; what is there is not replaced.
+    command -v chromium >/dev/null || debian_packages+=(chromium)
+    command -v npm >/dev/null || debian_packages+=(npm)
+fi
 stamp=.venv/.setup-of
 ohif=.cache/ohif
 ohif_version=3.13.2
@@ -56,7 +60,7 @@ disable_orthanc() {
 
 install_packages() {
     command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
-        stop "this is no Debian; install these yourself: Python 3.11 with venv, Orthanc with its DICOMweb plugin, DCMTK, Poppler, DejaVu and Droid Fallback fonts, Chromium, npm"
+        stop "this is no Debian; install these yourself: Python 3.11 with venv, Orthanc with its DICOMweb plugin, DCMTK, Poppler, DejaVu and Droid Fallback fonts; for the tests Chromium and npm"
     local missing
     mapfile -t missing < <(missing_packages)
     [ "${#missing[@]}" -gt 0 ] || return 0
@@ -99,7 +103,7 @@ fetch_ohif() {
     mkdir -p "$ohif"
     local archive="$ohif/ohif-app-$ohif_version.tgz"
     if ! npm pack --silent --pack-destination "$ohif" "@ohif/app@$ohif_version" >/dev/null; then
-        say "OHIF could not be fetched; the tests in the viewer will be skipped until make setup can reach the npm registry"
+        say "OHIF could not be fetched; the tests in the viewer will be skipped until make viewer can reach the npm registry"
         return 0
     fi
     printf '%s  %s\n' "$ohif_sha512" "$archive" | sha512sum --check --quiet || stop "$archive is not what is expected"
@@ -110,4 +114,4 @@ fetch_ohif() {
 
 install_packages
 install_python_packages
-fetch_ohif
+if [ "$viewer" = viewer ]; then fetch_ohif; fi

@@ -199,9 +199,9 @@ class Ohif:
 def unavailable() -> str | None:
     """Why the viewer cannot be run here; None where it can."""
     if shutil.which("chromium") is None:
-        return "Chromium is missing: make setup, or apt-get install chromium"
+        return "Chromium is missing: make viewer, or apt-get install chromium"
     if not (DIST.parent / "version").is_file():  # the last that the set-up writes
-        return f"OHIF is not in {DIST}: make setup fetches it, when the npm registry can be reached"
+        return f"OHIF is not in {DIST}: make viewer fetches it, when the npm registry can be reached"
     return None
 
 
