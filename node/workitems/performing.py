@@ -149,7 +149,7 @@ class Performer:
     # Claiming
 
     def _claimable(self, now: datetime) -> list[str]:
-        new = sa.or_(workitem.c.judged_at.is_(None), workitem.c.judged_at < workitem.c.changed_at)
+        new = workitem.c.judged_at.is_(None)
         return self._uids(workitem.c.state == WorkitemState.SCHEDULED, workitem.c.starts_at <= now, new)
 
     def _take_up(self, uid: str, now: datetime) -> None:

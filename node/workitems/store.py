@@ -165,11 +165,12 @@ def update(engine: sa.Engine, uid: str, changes: WorkitemChanges, transaction_ui
         accept(judge_update(row.state, row.transaction_uid, transaction_uid))
         content = Dataset.from_json(row.content)
         content.update(changes.content)
+        again = {}
         if row.state is WorkitemState.SCHEDULED:
             content.ScheduledProcedureStepModificationDateTime = time_of(now)
-        connection.execute(
-            workitem.update().where(workitem.c.uid == uid).values(changed_at=now, **_columns_of(content))
-        )
+            again = {"judged_at": None}  # the node looks at it once more; no clocks of two processes are compared
+        values = {"changed_at": now, **again, **_columns_of(content)}
+        connection.execute(workitem.update().where(workitem.c.uid == uid).values(**values))
         tell(connection, uid, "updated", CLIENT, now)
 
 
