@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +16,6 @@ from node.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
     from rich.progress import Progress
 
@@ -126,7 +123,7 @@ def _outcomes(
 ) -> tuple[list[Outcome], bool]:
     """What became of each study, and whether the user ended it."""
     outcomes: list[Outcome] = []
-    with _progress(quiet) as progress, _interruptible() as interrupted:
+    with _progress(quiet) as progress:
         bar = progress.add_task("looking" if dry_run else "fetching", total=None)
 
         def told(came: int, of: int) -> None:
@@ -136,27 +133,9 @@ def _outcomes(
             for outcome in puller.look(studies, wanted) if dry_run else puller.pull(studies, wanted, told):
                 outcomes.append(outcome)
                 progress.update(bar, description=f"study {min(len(outcomes) + 1, len(studies))} of {len(studies)}")
-                if interrupted.is_set():
-                    break
         except KeyboardInterrupt:
             return outcomes, True
-        return outcomes, interrupted.is_set()
-
-
-@contextmanager
-def _interruptible() -> Iterator[Event]:
-    """Remember that the user interrupted: Python drops a KeyboardInterrupt that falls into a destructor."""
-    interrupted = Event()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        interrupted.set()
-        signal.default_int_handler(number, frame)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return outcomes, False
 
 
 def _progress(quiet: bool) -> Progress:

@@ -125,7 +125,14 @@ def test_pull__interrupted_in_the_middle_of_an_image__leaves_nothing_half_and_go
 
     server.stall = threading.Event()
     command = [sys.executable, "-m", "node.cli", "pull", *WORDS, "--json", "--config", str(node.config)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # As a terminal starts it: where the tests run in the background, a shell has SIGINT ignored.
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         wait_until(server.stalled.is_set, 120, "half of an image came")
         wait_until(lambda: bool(node.parts() or node.incoming()), 60, "it is being written")
