@@ -8,11 +8,6 @@ cd "$(dirname "$0")/.."
 
 debian_packages=(python3-venv orthanc orthanc-dicomweb dcmtk fonts-dejavu-core fonts-droid-fallback poppler-utils)
 viewer=${1:-}
-if [ "$viewer" = viewer ]; then
-    # A browser and npm may come from elsewhere than Debian; what is there is not replaced.
-    command -v chromium >/dev/null || debian_packages+=(chromium)
-    command -v npm >/dev/null || debian_packages+=(npm)
-fi
 stamp=.venv/.setup-of
 ohif=.cache/ohif
 ohif_version=3.13.2
@@ -27,7 +22,7 @@ stop() {
 
 missing_packages() {
     local name
-    for name in "${debian_packages[@]}"; do
+    for name in "$@"; do
         dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed || printf '%s\n' "$name"
     done
 }
@@ -58,11 +53,12 @@ disable_orthanc() {
     as_root update-rc.d orthanc disable >/dev/null 2>&1 || true
 }
 
+# Install those of the named packages that are missing; status 1 when that did not go.
 install_packages() {
     command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
         stop "this is no Debian; install these yourself: Python 3.11 with venv, Orthanc with its DICOMweb plugin, DCMTK, Poppler, DejaVu and Droid Fallback fonts; for the tests Chromium and npm"
     local missing
-    mapfile -t missing < <(missing_packages)
+    mapfile -t missing < <(missing_packages "$@")
     [ "${#missing[@]}" -gt 0 ] || return 0
     if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
         stop "missing Debian packages: ${missing[*]}; run this as root, or install them: apt-get install ${missing[*]}"
@@ -70,11 +66,23 @@ install_packages() {
     say "installing Debian packages: ${missing[*]}"
     trap allow_services EXIT
     forbid_services
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    local status=0
+    as_root apt-get update -qq &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+        status=1
     allow_services
     trap - EXIT
     if printf '%s\n' "${missing[@]}" | grep -qx orthanc; then disable_orthanc; fi
+    return "$status"
+}
+
+# A browser and npm may come from elsewhere than Debian; what is there is not replaced.
+install_browser() {
+    local wanted=()
+    command -v chromium >/dev/null || wanted+=(chromium)
+    command -v npm >/dev/null || wanted+=(npm)
+    [ "${#wanted[@]}" -eq 0 ] || install_packages "${wanted[@]}" ||
+        say "${wanted[*]} could not be installed; the tests in the viewer will be skipped until make viewer can install them"
 }
 
 wanted() {
@@ -112,6 +120,9 @@ fetch_ohif() {
     printf '%s\n' "$ohif_version" >"$ohif/version"
 }
 
-install_packages
+install_packages "${debian_packages[@]}" || stop "Debian packages could not be installed; the lines above say why"
 install_python_packages
-if [ "$viewer" = viewer ]; then fetch_ohif; fi
+if [ "$viewer" = viewer ]; then
+    install_browser
+    fetch_ohif
+fi
