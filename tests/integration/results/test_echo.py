@@ -11,9 +11,9 @@ import pytest
 from integration.dimse.simpler import obstacle, simpler_classes, stand_in
 from integration.results import write_results
 from models.findings import Code, NoFinding, Quantity
+from tests.integration.results.every_kind import NAMES
 from tests.integration.results.hearts import EJECTION, WORDS, by_discs, chambers, estimated
 from tests.integration.results.sources import TASK, head_findings, request_of, write_source
-from tests.integration.results.test_validity import NAMES
 from tests.integration.results.trees import every, texts
 
 SIMPLIFIED, COMPREHENSIVE = "1.2.840.10008.5.1.4.1.1.88.72", "1.2.840.10008.5.1.4.1.1.88.33"

@@ -12,8 +12,8 @@ import pytest
 from integration.results import ResultOptions, write_results
 from integration.results.sr.ages import HC_HADLOCK_1984
 from models.findings import Quantity
+from tests.integration.results.every_kind import NAMES
 from tests.integration.results.sources import TASK, head_findings, lesion_findings, outline, request_of, write_source
-from tests.integration.results.test_validity import NAMES
 from tests.integration.results.trees import every, texts
 
 

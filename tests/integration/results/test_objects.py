@@ -14,6 +14,7 @@ from integration.results.objects import kind_of
 from integration.results.references import Reference
 from node.config import ObjectKind as Configured
 from node.config.sections import ResultRole
+from tests.integration.results.every_kind import NAMES, findings_of, named_source
 from tests.integration.results.sources import (
     COLUMNS,
     ROWS,
@@ -24,16 +25,9 @@ from tests.integration.results.sources import (
     request_of,
     write_source,
 )
-from tests.integration.results.test_validity import NAMES, REGIONS
 
 EVERYTHING = ResultOptions(objects=tuple(ObjectKind))
 LABELS = ResultOptions(objects=("SEG",), segmentation=SegmentationType.LABELMAP)
-
-
-def _findings(source):
-    several = source.number_of_frames > 1
-    frames, best = ((2, 3, 5), 3) if several else ((1,), 1)
-    return head_findings(source, frames=frames, best=best) + lesion_findings(source, frame=best)
 
 
 def _roles(results):
@@ -54,22 +48,14 @@ def _roles(results):
 def test_everything__of_every_kind_of_source__is_valid_and_keeps_the_name(
     tmp_path, validate, frames, kind, regions, names
 ):
-    character_set, name = NAMES[names]
-    source = write_source(
-        tmp_path / "source",
-        frames=frames,
-        kind=kind,
-        regions=REGIONS[regions],
-        character_set=character_set,
-        text={"PatientName": name},
-    )
-    results = write_results(request_of(source, _findings(source), options=EVERYTHING), tmp_path)
+    source = named_source(tmp_path / "source", frames=frames, kind=kind, regions=regions, names=names)
+    results = write_results(request_of(source, findings_of(source), options=EVERYTHING), tmp_path)
     assert {"SEG", "SR", "SR-TEXT", "SC", "PR", "PDF", "KOS"} <= set(_roles(results))
     for result in results:
         if result.role in ("PR", "PDF", "KOS"):
             assert validate(result.path) == [], result.role
         ds = pydicom.dcmread(result.path)
-        assert (str(ds.PatientName), ds.SpecificCharacterSet) == (name, "ISO_IR 192")
+        assert (str(ds.PatientName), ds.SpecificCharacterSet) == (NAMES[names][1], "ISO_IR 192")
     assert len({result.series_instance_uid for result in results}) == len(results)
 
 
@@ -77,7 +63,7 @@ def test_everything__of_every_kind_of_source__is_valid_and_keeps_the_name(
 def test_everything__paired_part__has_no_error(tmp_path, validate, side):
     text = {"BodyPartExamined": "BREAST", **({} if side is None else {side: "L"})}
     source = write_source(tmp_path / "source", text=text)
-    for result in write_results(request_of(source, _findings(source), options=EVERYTHING), tmp_path):
+    for result in write_results(request_of(source, findings_of(source), options=EVERYTHING), tmp_path):
         assert [line for line in validate(result.path) if line.startswith("Error")] == [], result.role
         if result.role == "PR" and side is not None:
             assert pydicom.dcmread(result.path).Laterality == "L"
@@ -89,7 +75,7 @@ def test_everything__replayed_from_a_fresh_reading__gives_the_same_bytes(tmp_pat
     for run in ("one", "two"):
         source = write_source(tmp_path / f"source-{run}", frames=frames)
         (tmp_path / run).mkdir()
-        results = write_results(request_of(source, _findings(source), options=EVERYTHING), tmp_path / run)
+        results = write_results(request_of(source, findings_of(source), options=EVERYTHING), tmp_path / run)
         written.append({result.role: result.sha256 for result in results})
     assert written[0] == written[1]
 
@@ -97,8 +83,8 @@ def test_everything__replayed_from_a_fresh_reading__gives_the_same_bytes(tmp_pat
 def test_default__clip_gets_its_key_frames_and_still_none__no_state_and_no_pdf(tmp_path):
     still = write_source(tmp_path / "still")
     clip = write_source(tmp_path / "clip", frames=5)
-    of_still = _roles(write_results(request_of(still, _findings(still)), tmp_path))
-    of_clip = _roles(write_results(request_of(clip, _findings(clip)), tmp_path))
+    of_still = _roles(write_results(request_of(still, findings_of(still)), tmp_path))
+    of_clip = _roles(write_results(request_of(clip, findings_of(clip)), tmp_path))
     assert {"SEG", "SR", "SR-TEXT", "SC"} <= set(of_still)
     assert of_clip == [*of_still, "KOS"]
     assert not {"PR", "PDF"} & set(of_clip)
@@ -107,7 +93,7 @@ def test_default__clip_gets_its_key_frames_and_still_none__no_state_and_no_pdf(t
 def test_objects__those_that_are_asked_for__are_written_alone(tmp_path):
     source = write_source(tmp_path / "source")
     options = ResultOptions(objects=("SC", "PDF"))
-    assert _roles(write_results(request_of(source, _findings(source), options=options), tmp_path)) == ["SC", "PDF"]
+    assert _roles(write_results(request_of(source, findings_of(source), options=options), tmp_path)) == ["SC", "PDF"]
 
 
 @pytest.mark.parametrize("kind", ["SEG", "SC", "PR", "KOS"])
@@ -142,13 +128,13 @@ def test_label_map__of_a_clip__is_valid_and_read_back_equal(tmp_path, validate):
 
 def test_label_map__masks_overlap__stays_binary(tmp_path):
     source = write_source(tmp_path / "source")
-    (result,) = write_results(request_of(source, _findings(source), options=LABELS), tmp_path)
+    (result,) = write_results(request_of(source, findings_of(source), options=LABELS), tmp_path)
     assert result.sop_class_uid == "1.2.840.10008.5.1.4.1.1.66.4"
 
 
 def test_reference__of_a_result__is_where_it_was_written(tmp_path):
     source = write_source(tmp_path / "source")
-    result = write_results(request_of(source, _findings(source)), tmp_path)[0]
+    result = write_results(request_of(source, findings_of(source)), tmp_path)[0]
     ds = pydicom.dcmread(result.path)
     reference = Reference.of_result(result)
     assert (reference.sop_instance_uid, reference.series_instance_uid, reference.study_instance_uid) == (

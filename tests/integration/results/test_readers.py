@@ -16,8 +16,8 @@ from pydicom.pixels import pixel_array
 from integration.results import ResultOptions, write_results
 from integration.results.objects import ObjectKind
 from models.findings import Mask
+from tests.integration.results.every_kind import REGIONS
 from tests.integration.results.sources import head_findings, lesion_findings, request_of, write_source
-from tests.integration.results.test_validity import REGIONS
 
 KINDS = ("RGB", "PALETTE", "YBR", "MONO")
 TOLD = ("TextValue", "CodeValue", "CodeMeaning", "UID", "ReferencedSOPInstanceUID", "GraphicType", "SegmentLabel")

@@ -6,37 +6,16 @@ import pydicom
 import pytest
 
 from integration.results import UnreadableText, write_results
+from tests.integration.results.every_kind import NAMES, findings_of, named_source
 from tests.integration.results.sources import (
-    COLUMNS,
-    ROWS,
-    WHOLE,
-    head_findings,
-    lesion_findings,
     no_finding,
-    region,
     request_of,
     write_source,
 )
 
-NAMES = {
-    "latin-1": ("ISO_IR 100", "Müller^Jürgen"),
-    "japanese": (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
-    "gb18030": ("GB18030", "Wang^XiaoDong=王^小東"),
-    "utf-8": ("ISO_IR 192", "Wang^XiaoDong=王^小東=Ελένη"),
-    "empty": (None, ""),
-}
-REGIONS = {
-    "none": (),
-    "one": (region(*WHOLE),),
-    "two": (region(0, 0, COLUMNS - 1, ROWS // 4), region(0, ROWS // 4 + 1, COLUMNS - 1, ROWS - 1, mm=0.4)),
-}
-
 
 def _results(source, folder, **changes):
-    several = source.number_of_frames > 1
-    frames, best = ((2, 3, 5), 3) if several else ((1,), 1)
-    findings = head_findings(source, frames=frames, best=best) + lesion_findings(source, frame=best)
-    return write_results(request_of(source, findings, **changes), folder)
+    return write_results(request_of(source, findings_of(source), **changes), folder)
 
 
 @pytest.mark.parametrize("frames", [1, 5], ids=["still", "cine"])
@@ -53,15 +32,7 @@ def _results(source, folder, **changes):
 def test_results__of_every_kind_of_source__are_valid_and_keep_the_name(
     tmp_path, validate, frames, kind, regions, names
 ):
-    character_set, name = NAMES[names]
-    source = write_source(
-        tmp_path / "source",
-        frames=frames,
-        kind=kind,
-        regions=REGIONS[regions],
-        character_set=character_set,
-        text={"PatientName": name},
-    )
+    source = named_source(tmp_path / "source", frames=frames, kind=kind, regions=regions, names=names)
     results = _results(source, tmp_path)
     obstetric = [] if regions == "none" else ["SR-OB"]  # lengths need a scale
     key_frames = ["KOS"] if frames > 1 else []
@@ -69,7 +40,7 @@ def test_results__of_every_kind_of_source__are_valid_and_keep_the_name(
     for result in results:
         assert validate(result.path) == [], result.role
         ds = pydicom.dcmread(result.path)
-        assert str(ds.PatientName) == name
+        assert str(ds.PatientName) == NAMES[names][1]
         assert ds.SpecificCharacterSet == "ISO_IR 192"
         assert ds.SeriesDescription.endswith("not for diagnosis")
         assert (ds.StudyInstanceUID, ds.PatientID, ds.AccessionNumber) == ("2.25.222", "PHANTOM-0001", "A1")
