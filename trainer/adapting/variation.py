@@ -11,8 +11,9 @@ from trainer.data.graphics import draw_graphics
 from trainer.tasks.spec import Variation
 
 MOST_SHIFT = 20.0  # px of CACHE_SIZE
-ZOOM = (-0.18, 0.25)
-SQUEEZE = 0.06
+ZOOM = (-0.22, 0.35)
+SQUEEZE = 0.08
+UNEVEN, SHADOWED = 0.25, 0.2  # chances
 PAINTED = 0.5  # chance that burned-in graphics are painted over, where that was done
 
 
@@ -52,15 +53,31 @@ def varied_square(
 
 
 def _shaded(square: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Other gain, contrast and depth gain, and sometimes more grain or blur."""
+    """Other gain, contrast and depth gain, and sometimes uneven light, a shadow, more grain or blur."""
     size = square.shape[0]
     light = (square.astype(np.float32) / 255) ** np.float32(rng.uniform(0.65, 1.5)) * np.float32(rng.uniform(0.7, 1.3))
     if rng.random() < 0.4:
         top, bottom = (float(gain) for gain in rng.uniform(0.6, 1.3, 2))
         light *= np.linspace(top, bottom, size, dtype=np.float32)[:, None]
+    if rng.random() < UNEVEN:
+        coarse = rng.uniform(0.55, 1.4, (4, 4)).astype(np.float32)
+        light *= cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < SHADOWED:
+        light *= _shadow(size, rng)
     if rng.random() < 0.35:
         grain = cv2.GaussianBlur(rng.standard_normal((size, size), np.float32), (0, 0), rng.uniform(0.5, 1.2))
         light *= 1 + np.float32(rng.uniform(0.02, 0.2)) * grain
     if rng.random() < 0.2:
         light = np.asarray(cv2.GaussianBlur(light, (0, 0), rng.uniform(0.3, 1.1)), dtype=np.float32)
     return np.asarray((light * 255).clip(0, 255), dtype=np.uint8)
+
+
+def _shadow(size: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """What an acoustic shadow leaves of the light, (size, size): a soft-edged dark band from some depth downwards."""
+    columns = np.arange(size, dtype=np.float32)[None, :]
+    rows = np.arange(size, dtype=np.float32)[:, None]
+    middle, half = rng.uniform(0, size), rng.uniform(0.03, 0.12) * size
+    slope, top = rng.uniform(-0.3, 0.3), rng.uniform(0, 0.6) * size
+    across = np.abs(columns - middle - np.float32(slope) * (rows - top)) / np.float32(half)
+    inside = np.clip(1.5 - across, 0, 1) * np.clip((rows - top) / np.float32(0.1 * size), 0, 1)
+    return np.asarray(1 - np.float32(rng.uniform(0.4, 0.9)) * inside, dtype=np.float32)
