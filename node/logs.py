@@ -13,7 +13,7 @@ import sys
 import warnings
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Literal, TextIO
+from typing import Final, Literal, TextIO, TypeAlias
 
 HASH_CHARACTERS: Final = 12
 HASHED_KEYS: Final = frozenset({"study", "series", "instance"})
@@ -25,6 +25,10 @@ PLAIN_KEYS: Final = frozenset(
     }
 )  # fmt: skip
 _ATTRIBUTE: Final = "echocare"
+_OWN: Final = frozenset({"node", "integration", "models", "trainer", "__main__"})
+_CONSTANT: Final = frozenset({"uvicorn"})  # says constant sentences only, besides its access log, which is off
+_OF_THE_NETWORK: Final = frozenset({"pynetdicom.dul", "pynetdicom.fsm", "pynetdicom.transport"})
+_Fault: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def hashed(uid: str) -> str:
@@ -60,7 +64,7 @@ class Unexpected(Exception):
     """Stands in a log for an exception whose own words are withheld."""
 
 
-def masked(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+def masked(error: BaseException) -> _Fault:
     """`exc_info` for an unexpected exception: its kind and where it came from, without its words.
 
     Libraries put attribute values into their messages; the traceback alone leads to the fault.
@@ -75,9 +79,10 @@ class PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Format one record; a traceback follows on lines of its own."""
         context = " ".join(f"{key}={value}" for key, value in _context(record).items())
-        line = f"{_time(record)} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        line = f"{_time(record)} {record.levelname:<7} {record.name}: {_words(record)}"
         line = f"{line} [{context}]" if context else line
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        fault = _fault(record)
+        return f"{line}\n{self.formatException(fault)}" if fault else line
 
 
 class JsonFormatter(logging.Formatter):
@@ -89,23 +94,25 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _words(record),
             "pid": record.process or 0,
             **_context(record),
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        if fault := _fault(record):
+            line["traceback"] = self.formatException(fault)
         return json.dumps(line, ensure_ascii=False)
 
 
 def setup(*, form: Literal["plain", "json"] = "plain", level: str = "INFO") -> None:
     """Send this process's logs to standard error; calling it again replaces what was set.
 
-    Other packages' loggers speak from WARNING up only: some of them print data sets at lower levels.
+    Other packages are heard from WARNING up only, and without their words: some of them print data sets and values.
+    pynetdicom is heard only where it caught an exception, in a handler of ours for example. What it says of peers that
+    refuse, abort or fall silent is told by whoever called it, in words of ours.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else PlainFormatter())
-    handler.addFilter(_OwnOrGrave())
+    handler.addFilter(_is_heard)
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
@@ -129,14 +136,35 @@ def warn_without_words(
     )
 
 
-class _OwnOrGrave(logging.Filter):
-    OWN = frozenset({"node", "integration", "models", "trainer", "__main__"})
+def _is_heard(record: logging.LogRecord) -> bool:
+    if _is_own(record):
+        return True
+    if record.name.partition(".")[0] == "pynetdicom":
+        return record.name not in _OF_THE_NETWORK and _fault(record) is not None
+    return record.levelno >= logging.WARNING
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING or record.name.partition(".")[0] in self.OWN
+
+def _is_own(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in _OWN
+
+
+def _words(record: logging.LogRecord) -> str:
+    if _is_own(record) or record.name.partition(".")[0] in _CONSTANT:
+        return record.getMessage()
+    return "A library reported a fault; its words are withheld"
+
+
+def _fault(record: logging.LogRecord) -> _Fault | None:
+    """What goes into the log of an exception: of a library's, its kind and where it came from alone."""
+    if record.exc_info is None or record.exc_info[1] is None:
+        return None
+    _, error, trace = record.exc_info
+    return (type(error), error, trace) if _is_own(record) else masked(error)
 
 
 def _context(record: logging.LogRecord) -> dict[str, str | int | float]:
+    if not _is_own(record):
+        return {"reason": f"{record.module} line {record.lineno}"}
     context = getattr(record, _ATTRIBUTE, None)
     return context if isinstance(context, dict) else {}
 

@@ -9,16 +9,23 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import select
 import socket
+import stat
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 LONGEST_PATH: Final = 100  # sun_path holds 108 bytes on Linux; the socket's own name and the final zero go in too
+STALE_S: Final = 60.0  # how long a folder in the temporary folder is left to whoever has just made it
 _SUFFIX: Final = ".sock"
+_ENGINE: Final = f"engine{_SUFFIX}"
+_ENGINE_KEY: Final = "engine.key"
+_ATTEMPTS: Final = 5  # to bind in a folder that others, who stop, may remove
 
 
 class Wake:
@@ -47,12 +54,24 @@ class Wake:
     def _bind(self, role: str) -> None:
         # The random part keeps two waiters of one process, and of two containers with equal pids, apart.
         path = self._folder / f"{role}.{os.getpid()}-{os.urandom(3).hex()}{_SUFFIX}"
-        self._socket.bind(str(path))
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                make_socket_folder(self._folder)
+                self._socket.bind(str(path))
+            except (FileNotFoundError, FileExistsError):  # the last of those who stop has just removed the folder
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                break
         self._path = path
 
     def ring(self, role: str) -> None:
         """Wake everyone who waits under that role; never blocks and never fails."""
-        for path in self._folder.glob(f"{role}.*{_SUFFIX}"):
+        try:
+            waiting = list(self._folder.glob(f"{role}.*{_SUFFIX}"))
+        except OSError:  # nobody waits there any more
+            return
+        for path in waiting:
             try:
                 self._socket.sendto(b"!", str(path))
             except OSError as error:
@@ -89,6 +108,7 @@ class Wake:
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink()
+            leave_socket_folder(self._folder)
 
     def __enter__(self) -> Self:
         return self
@@ -101,23 +121,81 @@ class Wake:
 
 def engine_socket(data_dir: Path) -> Path:
     """Where a node's engine answers other processes of the same user."""
-    return socket_folder(data_dir) / "engine.sock"
+    return socket_folder(data_dir) / _ENGINE
 
 
 def socket_folder(data_dir: Path) -> Path:
-    """The folder of a node's Unix sockets, only for its user; made if it is not there.
+    """Where a node's Unix sockets lie: below its data folder, or, where that path is too long for a socket, in a
+    folder of its user under the temporary folder.
+    """
+    folder = data_dir.absolute() / "run"
+    longest = len(os.fsencode(folder)) + len("/scheduler_01.4194304-abcdef.sock")
+    if longest <= LONGEST_PATH:
+        return folder
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"echocare-{os.getuid()}-{digest}"
+
+
+def make_socket_folder(folder: Path) -> None:
+    """Make a folder of sockets, only for its user, if it is not there.
+
+    In the temporary folder, those that killed processes left behind are removed.
 
     Raises
     ------
     PermissionError
-        It belongs to somebody else.
+        It belongs to somebody else, or others may enter it.
     """
-    folder = data_dir.absolute() / "run"
-    longest = len(os.fsencode(folder)) + len("/scheduler_01.4194304-abcdef.sock")
-    if longest > LONGEST_PATH:
-        digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-        folder = Path(tempfile.gettempdir()) / f"echocare-{os.getuid()}-{digest}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid() and os.getuid() != 0:
-        raise PermissionError(errno.EPERM, "the folder for wake-up sockets belongs to another user", str(folder))
-    return folder
+    if not _is_temporary(folder):
+        if folder.stat().st_uid != os.getuid() and os.getuid() != 0:
+            raise PermissionError(errno.EPERM, "the folder for wake-up sockets belongs to another user", str(folder))
+        return
+    # Everybody may make folders and links beside it.
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o077:
+        raise PermissionError(errno.EPERM, "the folder for wake-up sockets is not this user's alone", str(folder))
+    for other in folder.parent.glob(f"echocare-{os.getuid()}-*"):
+        if other != folder and _is_temporary(other):
+            with suppress(OSError):
+                _remove_stale(other)
+
+
+def leave_socket_folder(folder: Path) -> None:
+    """Remove a folder of sockets in the temporary folder when it holds none any more."""
+    if _is_temporary(folder):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _is_temporary(folder: Path) -> bool:
+    name = rf"echocare-{os.getuid()}-[0-9a-f]{{16}}"
+    return folder.parent == Path(tempfile.gettempdir()) and re.fullmatch(name, folder.name) is not None
+
+
+def _remove_stale(folder: Path) -> None:
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or time.time() - state.st_mtime < STALE_S:
+        return
+    sockets = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: path.name == _ENGINE)  # which has to answer, last
+    for path in sockets:
+        if not _is_dead(path):
+            return
+        path.unlink(missing_ok=True)
+    (folder / _ENGINE_KEY).unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether nobody has a socket open any more."""
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_UNIX, kind) as caller:
+            caller.setblocking(False)
+            try:
+                caller.connect(str(path))
+            except OSError as error:
+                if error.errno == errno.EPROTOTYPE:  # of the other kind
+                    continue
+                return error.errno == errno.ECONNREFUSED
+            return False
+    return False

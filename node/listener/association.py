@@ -42,7 +42,7 @@ from node.listener.wire import (
     release_reply_pdu,
     send,
 )
-from node.logs import log_context
+from node.logs import log_context, masked
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +91,8 @@ class Association:
             self._converse()
         except ConnectionEnd as end:
             self._part(end)
-        except Exception:  # the association handler: a fault here must not reach other associations
-            logger.exception("an association failed", extra=log_context(action="association"))
+        except Exception as error:  # a fault here must not reach other associations
+            logger.error("an association failed", exc_info=masked(error), extra=log_context(action="association"))
             self._part(Violation("the listener failed", AbortReason.NOT_SPECIFIED))
         finally:
             with suppress(OSError):

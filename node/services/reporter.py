@@ -128,11 +128,12 @@ class Reporter:
             return False
         try:
             if self._peer is None:
-                self._fails(row, f"no DICOM peer has the AE title {row.calling_ae}: add it under peers")
+                words = f"no DICOM peer has the AE title {row.calling_ae}: add it under peers"
+                self._fails(row, "commitment.no_peer", words)
                 return True
             report_commitment(self._peer, report_of(row))
         except DimseError as error:
-            self._fails(row, str(error))
+            self._fails(row, error.code, str(error))
         else:
             mark_reported(self._engine, row.id, self._clock())
             _log.info("Storage commitment reported", extra=log_context(calling_ae=row.calling_ae))
@@ -166,7 +167,8 @@ class Reporter:
                 )
             return row
 
-    def _fails(self, row: sa.Row[*tuple[object, ...]], words: str) -> None:
+    def _fails(self, row: sa.Row[*tuple[object, ...]], code: str, words: str) -> None:
+        """Write down why; the words, which may be a peer's, stay out of the log."""
         now, attempt = self._clock(), row.attempt + 1
         again = attempt < self._policy.max_attempts
         with write(self._engine) as connection:
@@ -182,7 +184,7 @@ class Reporter:
         _log.log(
             logging.WARNING if attempt <= TOLD_TIMES or not again else logging.DEBUG,
             "Storage commitment not reported",
-            extra=log_context(calling_ae=row.calling_ae, attempt=attempt, reason=words),
+            extra=log_context(calling_ae=row.calling_ae, attempt=attempt, code=code),
         )
 
 

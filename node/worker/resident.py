@@ -12,7 +12,7 @@ from models.engine.shared.server import EngineServer
 from models.packages import PackageError, TaskPackage
 from node.config import Models
 from node.logs import log_context
-from node.wake import engine_socket
+from node.wake import engine_socket, leave_socket_folder, make_socket_folder
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +39,10 @@ def engine_of(packages: Sequence[TaskPackage], models: Models) -> Engine:
 @contextmanager
 def shared(engine: Engine, data_dir: Path) -> Iterator[None]:
     """Let other commands of this user run tasks on the engine, as far as a socket can be had."""
+    place = engine_socket(data_dir)
     try:
-        server = EngineServer(engine, engine_socket(data_dir))
+        make_socket_folder(place.parent)
+        server = EngineServer(engine, place)
     except OSError as fault:
         _log.warning("The engine is not shared with other processes", extra=log_context(reason=str(fault)))
         yield
@@ -49,6 +51,7 @@ def shared(engine: Engine, data_dir: Path) -> Iterator[None]:
         yield
     finally:
         server.close()
+        leave_socket_folder(place.parent)
 
 
 def warm_engine(engine: Engine) -> None:

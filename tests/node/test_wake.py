@@ -1,11 +1,23 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import shutil
+import socket
+import tempfile
 import threading
 import time
 from pathlib import Path
 
-from node.wake import Wake
+import pytest
+
+from node.wake import STALE_S, Wake, engine_socket, socket_folder
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    """A data folder whose path is too long for a socket."""
+    return tmp_path.joinpath(*["a" * 40] * 4)
 
 
 def _ring(folder: Path) -> None:
@@ -75,9 +87,86 @@ def test_ring__waiter_was_killed__removes_what_it_left(tmp_path: Path) -> None:
     assert not left.exists()
 
 
-def test_wake__folder_too_deep_for_a_socket__still_works(tmp_path: Path) -> None:
-    deep = tmp_path.joinpath(*["a" * 40] * 4)
+def test_wake__folder_too_deep_for_a_socket__still_works(deep: Path) -> None:
     with Wake(deep, "scheduler") as waiter, Wake(deep) as bell, Wake(deep.with_name("b"), "scheduler") as stranger:
         bell.ring("scheduler")
         assert waiter.wait(10)
         assert not stranger.wait(0)
+
+
+def sockets_below(deep: Path) -> Path:
+    folder = socket_folder(deep)
+    assert folder.parent == Path(tempfile.gettempdir())
+    return folder
+
+
+def test_wake__folder_too_deep_for_a_socket__leaves_nothing_behind(deep: Path) -> None:
+    with Wake(deep) as bell:
+        bell.ring("scheduler")
+        assert not sockets_below(deep).exists()
+    with Wake(deep, "scheduler"):
+        with Wake(deep, "worker"):
+            pass
+        assert sockets_below(deep).exists()
+    assert not sockets_below(deep).exists()
+
+
+def test_wake__folder_goes_while_one_starts__starts(deep: Path) -> None:
+    """Many come and go at once: whoever leaves last removes the folder, and nobody stumbles over that."""
+    faults: list[BaseException] = []
+
+    def come_and_go() -> None:
+        try:
+            for _ in range(30):
+                with Wake(deep, "worker"):
+                    pass
+        except BaseException as fault:  # noqa: BLE001 - shown by the test
+            faults.append(fault)
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert not sockets_below(deep).exists()
+
+
+def test_wake__others_were_killed__what_they_left_is_removed_and_the_living_stay(deep: Path) -> None:
+    killed, living, fresh = deep.with_name("killed"), deep.with_name("living"), deep.with_name("fresh")
+    for left in (killed, fresh):
+        dead = Wake(left, "scheduler")
+        dead._socket.close()
+    engine = socket.socket(socket.AF_UNIX)
+    engine.bind(str(engine_socket(killed)))
+    engine.close()
+    engine_socket(killed).with_suffix(".key").write_bytes(b"key")
+    long_ago = time.time() - STALE_S - 1
+    with Wake(living, "scheduler") as waiter:
+        for data_dir in (killed, living):
+            os.utime(sockets_below(data_dir), (long_ago, long_ago))
+        with Wake(deep, "scheduler"):
+            assert not sockets_below(killed).exists()
+            assert sockets_below(fresh).exists()  # somebody may be at it
+        with Wake(living) as bell:
+            bell.ring("scheduler")
+        assert waiter.wait(10)
+    shutil.rmtree(sockets_below(fresh))
+
+
+@pytest.mark.parametrize("what", ["a link", "open to others"])
+def test_wake__folder_in_the_temporary_folder_is_not_ours_alone__is_refused(
+    deep: Path, tmp_path: Path, what: str
+) -> None:
+    folder = sockets_below(deep)
+    if what == "a link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    try:
+        with pytest.raises(PermissionError), Wake(deep, "scheduler"):
+            pass
+    finally:
+        folder.unlink() if folder.is_symlink() else folder.rmdir()

@@ -16,7 +16,7 @@ from models.engine import FrameInput, Priority, TaskFindings
 from models.engine.metrics import Counters
 from models.engine.shared.server import EngineServer
 from models.findings import Category, Code, Finding, Measure, NoFinding, Quantity, TaskIdentity
-from node.wake import engine_socket
+from node.wake import engine_socket, leave_socket_folder, make_socket_folder
 
 TASK = "fetal-head"
 IDENTITY = TaskIdentity(task=TASK, version="1", digest="sha256:" + "a" * 64, encoder_digest="sha256:" + "b" * 64)
@@ -95,11 +95,14 @@ class NodesEngine(ScriptedEngine):
 def sharing(engine: NodesEngine, data_dir: Path) -> Iterator[None]:
     """A node that runs on a data folder, as far as its engine goes."""
     data_dir.mkdir(exist_ok=True)
-    server = EngineServer(engine, engine_socket(data_dir))
+    place = engine_socket(data_dir)
+    make_socket_folder(place.parent)
+    server = EngineServer(engine, place)
     try:
         yield
     finally:
         server.close()
+        leave_socket_folder(place.parent)
 
 
 def length(value: float, number: int = 1, at: tuple[float, float] = (10, 10), unit: str = "px") -> Quantity:
