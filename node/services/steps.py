@@ -103,7 +103,7 @@ def change_step(engine: sa.Engine, request: ServiceRequest, options: ServiceOpti
         if state != StepState.IN_PROGRESS:
             _tell(connection, f"study.step_{state}", row.study_uid, request.calling_ae, now)
             if not studies_in_progress(connection, [row.study_uid], now - timedelta(seconds=options.keep_s)):
-                let_go(connection, row.study_uid, options.quiet_s)
+                let_go(connection, row.study_uid, options.quiet_s, now)
         if state == StepState.COMPLETED:
             announce(
                 connection,

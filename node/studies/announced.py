@@ -136,12 +136,12 @@ def hold_open(connection: sa.Connection, study_uid: str, hold_s: float) -> None:
         _move_quiet(connection, study_uid, max(row.quiet_until, row.last_received_at + timedelta(seconds=hold_s)))
 
 
-def let_go(connection: sa.Connection, study_uid: str, quiet_s: float) -> None:
-    """The last step of the study has ended: from now on the quiet timer is what it always is."""
+def let_go(connection: sa.Connection, study_uid: str, quiet_s: float, now: datetime) -> None:
+    """The last step of the study has ended: the quiet timer begins, for images that are still on their way."""
     lock_row(connection, study_uid)
     row = connection.execute(sa.select(study).where(study.c.uid == study_uid).with_for_update()).one_or_none()
     if row is not None and row.state == StudyState.OPEN:
-        _move_quiet(connection, study_uid, min(row.quiet_until, row.last_received_at + timedelta(seconds=quiet_s)))
+        _move_quiet(connection, study_uid, min(row.quiet_until, now + timedelta(seconds=quiet_s)))
 
 
 def _move_quiet(connection: sa.Connection, study_uid: str, until: datetime) -> None:

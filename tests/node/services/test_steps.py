@@ -69,6 +69,21 @@ def test_completed__before_the_images__study_complete_with_the_last_of_them(node
     assert node.revisions(1) == [("mpps", 2)]
 
 
+def test_completed__after_a_long_pause_and_before_the_last_image__study_waits_for_it(node: Site) -> None:
+    node.later(-3 * QUIET_S)
+    with calling(node, PERFORMED_STEP) as assoc:
+        begin(assoc)
+        node.receive(1, 1)
+        node.step()
+        node.later(3 * QUIET_S)
+        assert change(assoc, step_change("COMPLETED", numbers=[1, 2])) == 0
+    node.step()
+    assert node.revisions(1) == []
+    node.receive(1, 2)
+    node.step()
+    assert node.revisions(1) == [("mpps", 2)]
+
+
 def test_completed__an_image_never_comes__quiet_timer_closes_and_the_image_makes_a_revision(node: Site) -> None:
     with calling(node, PERFORMED_STEP) as assoc:
         begin(assoc)

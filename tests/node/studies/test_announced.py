@@ -95,7 +95,7 @@ def test_step__nobody_ended_it__is_heeded_only_for_so_long(engine: sa.Engine) ->
             assert studies_in_progress(connection, ["1.2.826.1", "1.2.826.2"], since) == expected
 
 
-def test_hold__open_study__waits_longer_and_not_a_moment_longer_once_let_go(engine: sa.Engine) -> None:
+def test_hold__open_study__waits_longer_and_once_let_go_as_long_as_always_from_then_on(engine: sa.Engine) -> None:
     came(engine, 1)
 
     def quiet_until() -> object:
@@ -107,5 +107,8 @@ def test_hold__open_study__waits_longer_and_not_a_moment_longer_once_let_go(engi
         hold_open(connection, "1.2.826.404", 600)  # of which nothing came
     assert quiet_until() == NOON + seconds(600)
     with write(engine) as connection:
-        let_go(connection, "1.2.826.1", 30)
-    assert quiet_until() == NOON + seconds(30)
+        let_go(connection, "1.2.826.1", 30, NOON + seconds(200))
+    assert quiet_until() == NOON + seconds(230)
+    with write(engine) as connection:
+        let_go(connection, "1.2.826.1", 30, NOON + seconds(210))  # never later than it was
+    assert quiet_until() == NOON + seconds(230)
