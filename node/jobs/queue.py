@@ -377,12 +377,18 @@ def inputs_of(engine: sa.Engine, key: int) -> tuple[StoredInstance, ...]:
         return tuple(StoredInstance.of(row) for row in found)
 
 
-def predecessor_results(engine: sa.Engine, of: Job) -> tuple[Result, ...]:
-    """The results that a job's results replace: those of the same route and task on the study's revision before."""
+def predecessor_results(engine: sa.Engine, of: Job, instance_id: int) -> tuple[Result, ...]:
+    """The results that a job's results on one of its images replace.
+
+    They are those of the same route and task on the same image, of the last revision before that has any: a revision
+    has a job for each image, and the reports of the others stand.
+    """
     earlier = (
         sa.select(job.c.id)
         .join_from(job, revision)
+        .join(job_instance, job_instance.c.job_id == job.c.id)
         .where(
+            job_instance.c.instance_id == instance_id,
             revision.c.study_uid == of.study_uid,
             revision.c.number < of.revision_number,
             job.c.route == of.route,

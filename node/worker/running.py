@@ -92,7 +92,7 @@ class Runner:
         found = self._asked(job, frame_inputs(image), cancelled)
         if job.claimed_first_at is None:
             raise ValueError("a claimed job has the time of its first claim")
-        replaced = self._replaced(job, each)
+        replaced = predecessor_results(self.database, job, each.id)
         request = ResultRequest(
             source=image,
             findings=in_physical_units(found.findings, image.calibration),
@@ -131,14 +131,6 @@ class Runner:
                 f"the job was made for another version of the task package {job.task!r} than is installed now; "
                 "run `echocare-node reindex`, or send the study again, to make a new job"
             )
-
-    def _replaced(self, job: Job, each: StoredInstance) -> tuple[Result, ...]:
-        """What these results replace: those of the revision before, where they were about the same image."""
-        earlier = predecessor_results(self.database, job)
-        if not earlier:
-            return ()
-        before = {one.sop_instance_uid for one in inputs_of(self.database, earlier[0].job_id)}
-        return earlier if each.sop_instance_uid in before else ()
 
 
 def _as_predecessor(one: Result) -> Predecessor:

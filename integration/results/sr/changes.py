@@ -26,6 +26,14 @@ _IDENTIFIER: Final = "112039"  # Tracking Identifier
 _REVISION: Final = re.compile(r"revision (\d+)$")  # as the contributing equipment of every result says
 
 
+def added(request: ResultRequest) -> tuple[str, ...]:
+    """Sentences about an image that has come after the revision before."""
+    return (
+        f"First result of this task on this image, added by revision {request.revision_number} of the examination; "
+        "what earlier revisions say of other images stands.",
+    )
+
+
 def what_changed(request: ResultRequest, roots: Sequence[Dataset]) -> tuple[str, ...]:
     """Sentences about the reports that these replace.
 

@@ -20,7 +20,7 @@ from integration.results import codes
 from integration.results.instance import new_instance, source_item
 from integration.results.patient import copy_attributes
 from integration.results.request import Predecessor, ResultRequest
-from integration.results.sr.changes import what_changed
+from integration.results.sr.changes import added, what_changed
 from integration.results.sr.content import add_plain_words, add_sentences, report_content
 from integration.results.sr.echo import echo_report, echo_sop_class
 from integration.results.sr.groups import drawn_groups, told_groups
@@ -69,9 +69,13 @@ def build_sr_echo(request: ResultRequest) -> Dataset | None:
 
 
 def changes_of(request: ResultRequest) -> tuple[str, ...]:
-    """In sentences, that the results replace others and what they say otherwise; none of a first revision."""
+    """In sentences, what a later revision says otherwise: that its results replace others, or that they are added.
+
+    Added ones have no predecessor document: that would be one whose content is in the new one (PS3.3 C.17.2), and
+    readers would take the reports of the other images for outdated.
+    """
     if not request.predecessor:
-        return ()
+        return added(request) if request.revision_number > 1 else ()
     return what_changed(request, [root for root in (_drawn(request), _told(request)) if root is not None])
 
 

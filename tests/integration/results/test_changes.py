@@ -106,6 +106,15 @@ def test_revision__of_a_job_about_several_images__is_compared_with_its_own(tmp_p
         assert not any(sentence.startswith("Changed") for sentence in words)
 
 
+def test_revision__that_replaces_nothing__says_that_its_image_was_added(tmp_path):
+    source = write_source(tmp_path / "source")
+    for one in write_results(request_of(source, both(source), revision_number=2), tmp_path):
+        if one.role.startswith("SR"):
+            ds = pydicom.dcmread(one.path)
+            assert any("added by revision 2 of the examination" in sentence for sentence in texts(ds))
+            assert "PredecessorDocumentsSequence" not in ds
+
+
 @pytest.mark.parametrize("findings", [both, head_findings])
 def test_first_revision__says_nothing_of_changes(tmp_path, findings):
     source = write_source(tmp_path / "source")

@@ -321,22 +321,33 @@ def test_command__on_a_job_that_is_not_there__says_so(engine: sa.Engine) -> None
     assert isinstance(caught.value, JobError)
 
 
-def test_predecessor__of_a_revisions_job__is_the_done_one_before(engine: sa.Engine) -> None:
-    first = closed_revision(engine)
-    enqueue(engine, plan(engine, first), plan(engine, first, "other"), of=first)
-    for _ in range(2):
+def test_predecessor__of_a_revisions_job__is_the_done_one_before_on_the_same_image(engine: sa.Engine) -> None:
+    first = closed_revision(engine, instances=2)
+    image, neighbour = plan(engine, first).instance_ids
+    enqueue(
+        engine,
+        plan(engine, first, instance_ids=(image,)),
+        plan(engine, first, instance_ids=(neighbour,)),
+        plan(engine, first, "other"),
+        of=first,
+    )
+    for _ in range(3):
         held = claimed(engine)
         finish(engine, held, [new_result(held)], [], NOON)
     with write(engine) as connection:
-        arrive(connection, arrival(1, 2), quiet_s=30, now=NOON)
+        arrive(connection, arrival(1, 3), quiet_s=30, now=NOON)
         second = close_study(connection, first.study_uid, Signal.QUIET, NOON)
+    late = plan(engine, second).instance_ids[-1]
     enqueue(engine, plan(engine, second), of=second)
     held = claimed(engine)
     assert held.revision_number == 2
-    before = predecessor_results(engine, held)
     with read(engine) as connection:
         routes = {each.id: each.route for each in list_jobs(connection)}
-    assert [routes[each.job_id] for each in before] == ["fetal"]
+    for mine in (image, neighbour):
+        (before,) = predecessor_results(engine, held, mine)
+        assert routes[before.job_id] == "fetal"
+        assert [each.id for each in inputs_of(engine, before.job_id)] == [mine]
+    assert predecessor_results(engine, held, late) == ()
 
 
 def test_events__of_a_jobs_life__tell_who_did_what_in_order(engine: sa.Engine) -> None:

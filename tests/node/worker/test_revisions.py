@@ -31,18 +31,28 @@ def reports(paths: set[Path]) -> list[Dataset]:
     return [ds for ds in read if ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.34"]
 
 
+def image(ds: Dataset) -> str:
+    """The image that a report is about."""
+    (study,) = ds.CurrentRequestedProcedureEvidenceSequence
+    return str(study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+
+
 def test_second_revision__by_another_package__tells_what_it_replaces(bench: Bench) -> None:
     bench.receive_ds(still())
+    bench.receive_ds(still(number=2))
     bench.settle()
     first = set(bench.delivered("1.2.3"))
-    before = {ds.SOPInstanceUID for ds in reports(first)}
+    before: dict[str, set[str]] = {}
+    for ds in reports(first):
+        before.setdefault(image(ds), set()).add(ds.SOPInstanceUID)
+    assert len(before) == 2
     bench.install(replace(PACKAGE, version="2", digest="sha256:" + "c" * 64))
     bench.scheduler.start()
-    bench.receive_ds(still(number=2))
+    bench.receive_ds(still(number=3))
     bench.settle()
     later = reports(set(bench.delivered("1.2.3")) - first)
     replacing = [ds for ds in later if "PredecessorDocumentsSequence" in ds]
-    assert replacing
+    assert {image(ds) for ds in replacing} == set(before)
     for ds in replacing:
         (study,) = ds.PredecessorDocumentsSequence
         named = {
@@ -50,8 +60,10 @@ def test_second_revision__by_another_package__tells_what_it_replaces(bench: Benc
             for series in study.ReferencedSeriesSequence
             for one in series.ReferencedSOPSequence
         }
-        assert before <= named
+        assert before[image(ds)] <= named
+        assert not any(others <= named for uid, others in before.items() if uid != image(ds))
         assert any("replaces the result of revision 1" in text for text in texts(ds))
     for ds in later:
         if ds not in replacing:  # of the image that came late
             assert not any("replaces" in text for text in texts(ds))
+            assert any("added by revision 2" in text for text in texts(ds))
