@@ -20,6 +20,7 @@ from models.heads.regression import RegressionHead
 from models.heads.report import ReportHead
 from models.heads.scope import ScopeHead
 from models.heads.structures import StructuresHead
+from models.heads.typical import Typical
 from models.heads.view import ViewHead
 from models.packages.settings import OutlineSettings, Settings
 from models.packages.settings_detection import DetectionSettings
@@ -36,6 +37,7 @@ from models.packages.settings_regression import RegressionSettings
 from models.packages.settings_report import ReportSettings
 
 SCOPE = "scope"
+UNLIKE = "unlike"
 
 
 class TaskHeads(nn.Module):
@@ -49,18 +51,26 @@ class TaskHeads(nn.Module):
         What the task is about.
     scoped
         Whether it also says if a picture is in scope.
+    compares
+        Whether it also says how unlike its training pictures a picture is.
     """
 
-    def __init__(self, channels: Sequence[int], head: Head, *, scoped: bool) -> None:
+    def __init__(self, channels: Sequence[int], head: Head, *, scoped: bool, compares: bool = False) -> None:
         super().__init__()
         self.head = head
         self.scope = ScopeHead(channels) if scoped else None
+        self.typical = Typical(channels) if compares else None
 
     def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Answers:
-        """The normalised image (batch, 3, H, W) and its maps to raw answers; `scope` is a logit (batch,)."""
+        """The normalised image (batch, 3, H, W) and its maps to raw answers.
+
+        `scope` is a logit (batch,), `unlike` a distance (batch,).
+        """
         answers: Answers = self.head(image, maps)
         if self.scope is not None:
             answers[SCOPE] = self.scope(maps)
+        if self.typical is not None:
+            answers[UNLIKE] = self.typical(maps)
         return answers
 
     def spoken(self, answers: Answers) -> Answers:
@@ -68,6 +78,8 @@ class TaskHeads(nn.Module):
         out = self.head.spoken(answers)
         if SCOPE in answers:
             out[SCOPE] = torch.sigmoid(answers[SCOPE].float())
+        if UNLIKE in answers:
+            out[UNLIKE] = answers[UNLIKE]
         return out
 
 
@@ -93,4 +105,4 @@ BUILDERS: dict[type[Any], Callable[[Sequence[int], Any], Head]] = {
 def build_heads(channels: Sequence[int], settings: Settings) -> TaskHeads:
     """Heads with fresh weights for the settings of a card."""
     head = BUILDERS[type(settings)](channels, settings)
-    return TaskHeads(channels, head, scoped=settings.scope is not None)
+    return TaskHeads(channels, head, scoped=settings.scope is not None, compares=settings.unlike is not None)

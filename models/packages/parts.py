@@ -38,4 +38,5 @@ class KindSettings(CardPart):
     """What the settings of all kinds share."""
 
     scope: float | None = Field(default=None, ge=0, le=1)  # least scope score; None: the task has no scope head
+    unlike: float | None = Field(default=None, gt=0)  # most distance from its training pictures; None: it is not asked
     flow: float = Field(default=0.02, ge=0, le=1)  # most of a view in the colours of flow; tasks learn from gray

@@ -13,7 +13,6 @@ from models.geometry import Component, Ellipse, crossings, fit_ellipse, inside, 
 from models.geometry.outline import LEVEL
 from models.packages.settings import OutlineSettings
 from models.readers.areas import share_of_view
-from models.readers.scoping import colour_flow
 
 CRUMB = 0.1  # of the largest part: less beside it is no structure of its own
 
@@ -47,8 +46,15 @@ class Reading:
         return float(sum(share_of_view(part.likely >= LEVEL, self.place) for part in self.parts))
 
 
-def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, settings: OutlineSettings) -> Reading:
-    """Judge a probability map (S, S) and a scope score by the gates of a task."""
+def read(
+    likely: NDArray[np.float32],
+    scope: float,
+    frame: int,
+    place: Place,
+    settings: OutlineSettings,
+    barred: str | None = None,
+) -> Reading:
+    """Judge a probability map (S, S) by the gates of a task; `barred` is why the picture itself is none for it."""
     parts = _told(largest_parts(likely, settings.most), settings)
     component = parts[0] if parts else None
     ellipse, fits = None, 1.0
@@ -64,7 +70,7 @@ def read(likely: NDArray[np.float32], scope: float, frame: int, place: Place, se
         ellipse_overlap=fits,
         silence=None,
     )
-    return replace(reading, silence=_silence(reading, settings))
+    return replace(reading, silence=barred or _silence(reading, settings))
 
 
 def apart(reading: Reading) -> tuple[Reading, ...]:
@@ -108,10 +114,6 @@ def _filled(ellipse: Ellipse, matrix: NDArray[np.float64], size: tuple[int, int]
 
 def _silence(reading: Reading, settings: OutlineSettings) -> str | None:
     component, gates, name = reading.component, settings.gates, settings.structure.name
-    if (reason := colour_flow(reading.place, settings)) is not None:
-        return reason
-    if settings.scope is not None and reading.scope < settings.scope:
-        return f"not a picture of a {name} (scope score {reading.scope:.2f} < {settings.scope:.2f})"
     if component is None:
         return f"no {name} outline was found (scope score {reading.scope:.2f})"
     share = reading.area_share

@@ -14,6 +14,7 @@ from models.readers.judging import Reading, apart, read
 from models.readers.numbering import Numbers, View
 from models.readers.reader import Raw, Seen
 from models.readers.saying import answers, mask_finding, no_finding, quantities
+from models.readers.scoping import out_of_scope, scope_of
 
 LOOKS = 2  # at the measured frame once more: as it is, and mirrored
 
@@ -40,8 +41,8 @@ class OutlineReader:
 
     def see(self, seen: Seen) -> None:
         """Judge one view; keep its mask, and its square while it is the surest."""
-        scope = float(seen.raw["scope"]) if "scope" in seen.raw else 1.0
-        reading = read(seen.raw["mask"], scope, seen.frame, seen.place, self._settings)
+        barred = out_of_scope(seen, self._settings, self._settings.structure.name)
+        reading = read(seen.raw["mask"], scope_of(seen.raw), seen.frame, seen.place, self._settings, barred)
         if reading.silence is not None:
             if self._silent is None or reading.scope > self._silent.scope:
                 self._silent = reading

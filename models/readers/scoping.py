@@ -17,9 +17,12 @@ def out_of_scope(seen: Seen, settings: KindSettings, subject: str) -> str | None
     if (reason := colour_flow(seen.place, settings)) is not None:
         return reason
     score = scope_of(seen.raw)
-    if settings.scope is None or score >= settings.scope:
-        return None
-    return f"not a picture for {subject} (scope score {score:.2f} < {settings.scope:.2f})"
+    if settings.scope is not None and score < settings.scope:
+        return f"not a picture for {subject} (scope score {score:.2f} < {settings.scope:.2f})"
+    distance = float(seen.raw["unlike"]) if settings.unlike is not None else 0.0
+    if settings.unlike is not None and distance > settings.unlike:
+        return f"too unlike all that {subject} learned from (distance {distance:.1f} > {settings.unlike:.1f})"
+    return None
 
 
 def colour_flow(place: Place, settings: KindSettings) -> str | None:

@@ -33,6 +33,8 @@ from trainer.tasks.truths import UNKNOWN, Answer, Points, Truth, ViewAnswer
 
 LOST = 0.01  # share of right answers that one gate may refuse
 SCOPE = (0.3, 0.9)  # a threshold outside would rest on noise
+UNLIKE = 3.0  # least limit of the distance from training pictures, whose own mean is 1
+FURTHER = 2.0  # times as far as validation pictures: those of other places lie further off, and are no others
 MOST_LEAST = 0.5  # a least probability is not set above it
 NEAR = 0.05  # of a picture's diagonal: a point within it was found
 PRECISE = 0.6  # least share of boxes said that have to be right
@@ -59,7 +61,7 @@ def closed(settings: Settings, seen: Sequence[Asked], learned: Sequence[Truth] =
     """
     close = CLOSERS.get(type(settings))
     better: Settings = settings if close is None else close(settings, seen, learned)
-    return better.model_copy(update={"scope": _scope(better, seen)})
+    return better.model_copy(update={"scope": _scope(better, seen), "unlike": _unlike(better, seen)})
 
 
 def _scope(settings: KindSettings, seen: Sequence[Asked]) -> float | None:
@@ -67,6 +69,14 @@ def _scope(settings: KindSettings, seen: Sequence[Asked]) -> float | None:
     if settings.scope is None:
         return None
     return round(float(np.clip(np.quantile([float(asked.raw["scope"]) for asked in seen], LOST), *SCOPE)), 3)
+
+
+def _unlike(settings: KindSettings, seen: Sequence[Asked]) -> float | None:
+    """Well beyond all but few of its own pictures."""
+    if settings.unlike is None:
+        return None
+    own = float(np.quantile([float(asked.raw["unlike"]) for asked in seen], 1 - LOST))
+    return round(max(UNLIKE, FURTHER * own), 2)
 
 
 def _classification(

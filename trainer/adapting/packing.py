@@ -22,6 +22,7 @@ from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import ask
 from trainer.adapting.pool import few
 from trainer.adapting.silence import silences
+from trainer.adapting.typical import compare
 from trainer.cards import SPLIT, draft
 from trainer.evaluate import Result, engine_of
 from trainer.machine import machine
@@ -69,8 +70,9 @@ def pack(adaptation: Adaptation, given: EncoderPackage | None, data: Path, folde
     spec, pupil = adaptation.spec, adaptation.pupil
     card = _draft(adaptation, command)
     encoder = _encoder(adaptation, given, card, folder.parent / ENCODERS)
-    write_package(pupil.heads, card, encoder, folder, pupil.adapter)
     learned = few(spec.examples(data, "train"), adaptation.plan.shots, adaptation.plan.seed, adaptation.plan.share)
+    card = compare(pupil.heads, card, pupil.maps, learned)
+    write_package(pupil.heads, card, encoder, folder, pupil.adapter)
     close(spec, data, folder, [example.truth for example in learned])
     return describe(spec, data, folder)
 

@@ -16,6 +16,7 @@ from models.packages.licences import use_of_licence
 from models.packages.weights import stored
 from models.packages.writing import About, write_encoder, write_package
 from trainer.adapting.packing import close, describe
+from trainer.adapting.typical import compare
 from trainer.cards import SPLIT, draft, hours, story
 from trainer.errors import WrongCheckpoint
 from trainer.joint.network import JointNetwork
@@ -99,9 +100,10 @@ def packages(learned: Learned, data: Path, folder: Path, only: Sequence[str] = (
 
 def _package(learned: Learned, spec: TaskSpec, encoder: EncoderPackage, data: Path, folder: Path) -> Card:
     card = draft(spec, spec.size, learned.recipe.encoder, _training(learned, spec))
-    write_package(learned.network.task(spec.name), card, encoder, folder)
-    truths = [example.truth for example in spec.examples(data, "train")]
-    close(spec, data, folder, truths)
+    heads, examples = learned.network.task(spec.name), spec.examples(data, "train")
+    card = compare(heads, card, learned.network.maps, examples)
+    write_package(heads, card, encoder, folder)
+    close(spec, data, folder, [example.truth for example in examples])
     return describe(spec, data, folder).package.card
 
 

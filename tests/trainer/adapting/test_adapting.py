@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
+from models.findings import Category, NoFinding
 from models.packages import EncoderPackage, load_package, verify
 from models.packages.licences import use_of_licence
 from tests.models.built import encoder_package
@@ -21,7 +23,7 @@ from trainer.adapting.packing import figure, note_baseline, pack
 from trainer.adapting.pool import few, gather
 from trainer.adapting.report import Page, page
 from trainer.errors import WrongCheckpoint
-from trainer.evaluate import engine_of
+from trainer.evaluate import engine_of, look
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,23 @@ def test_adaptation__of_each_kind__gives_a_whole_package_with_figures_that_measu
     again = results_of(cases, package.card.settings, data_words(toy.spec(kind), "test"))
     assert tuple(map(figure, again)) == package.card.figures
     assert packed.package.identity == package.identity
+
+
+def test_adaptation__of_enough_pictures__refuses_what_lies_far_from_them_whatever_its_scope_head_says(
+    encoder, tmp_path
+):
+    data = toy.make(tmp_path / "data", counts={"train": 64, "val": 6, "test": 6})
+    pack(learned(tmp_path, encoder, data, "classification", epochs=1), encoder, data, tmp_path / "toy", "")
+    package = verify(tmp_path / "toy")
+    assert package.card.settings.unlike is not None
+    open_scope = package.card.model_copy(update={"settings": package.card.settings.model_copy(update={"scope": 0.0})})
+    stripes = np.tile(np.array([[0, 255]], np.uint8), (80, 48))
+    with engine_of(dataclasses.replace(package, card=open_scope)) as engine:
+        (own,) = look(engine, "toy", toy.spec("classification").examples(data, "test")[0].picture).findings
+        (far,) = look(engine, "toy", stripes).findings
+    assert isinstance(own, Category)
+    assert isinstance(far, NoFinding)
+    assert "too unlike all that" in far.reason
 
 
 def test_adaptation__of_blobs__finds_them_on_pictures_it_never_saw(data, encoder, tmp_path):

@@ -24,6 +24,17 @@ def test_scope__is_the_highest_that_all_but_few_own_pictures_reach_within_bounds
     assert closed(toy.KINDS["classification"], seen).scope == pytest.approx(threshold, abs=0.001)
 
 
+@pytest.mark.parametrize(("furthest", "limit"), [(1.2, 3.0), (2.0, 4.0)])
+def test_unlike__is_well_beyond_all_but_few_own_pictures_and_never_close(furthest, limit):
+    settings = toy.KINDS["classification"].model_copy(update={"unlike": 1e9})
+    near = {"scope": np.array(0.9), "answer": np.array([2.0, 0.0])}
+    seen = [
+        asked(Answer(number=0), (answer(0),), unlike=np.array(distance), **near)
+        for distance in [50.0] + [furthest] * 50 + [1.0] * 149
+    ]
+    assert closed(settings, seen).unlike == pytest.approx(limit, abs=0.01)
+
+
 def boxes(*said: tuple[float, float]):
     """A picture with one true box, and boxes said with their left edges (10 is right) and scores."""
     settings = toy.KINDS["detection"]
