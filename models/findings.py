@@ -37,7 +37,13 @@ class Measure(StrEnum):
     LENGTH = "length"  # sum of the open polyline's segments; a caliper has two points
     PERIMETER = "perimeter"  # of the closed polygon
     AREA = "area"  # of the closed polygon
+    VOLUME = "volume"  # of a pile of round discs between the sides of the closed polygon, see `Quantity.points`
     NONE = "none"  # no geometry: a probability, a ratio, a count
+
+    @property
+    def closed(self) -> bool:
+        """Whether the points are the corners of a closed polygon."""
+        return self in (Measure.PERIMETER, Measure.AREA, Measure.VOLUME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +66,17 @@ class Mask(Finding):
     rows: int
     columns: int
     deflated: bytes  # zlib of the row-major mask, one bit a pixel: a clip has thousands
+    likely: bytes | None = None  # zlib of the row-major probabilities, a byte a pixel; None: the engine was not asked
 
     @classmethod
     def deflate(cls, mask: NDArray[np.bool_]) -> bytes:
         """A boolean mask of shape (rows, columns) for the field `deflated`."""
         return zlib.compress(np.packbits(mask, axis=None).tobytes(), 1)
+
+    @classmethod
+    def deflate_likely(cls, probabilities: NDArray[np.float32]) -> bytes:
+        """Probabilities of 0 to 1, shape (rows, columns), for the field `likely`: 255 is 1."""
+        return zlib.compress(np.rint(255 * np.clip(probabilities, 0, 1)).astype(np.uint8).tobytes(), 1)
 
     @property
     def packed(self) -> NDArray[np.uint8]:
@@ -75,6 +87,12 @@ class Mask(Finding):
         """The mask as bool, shape (rows, columns)."""
         bits = np.unpackbits(self.packed, count=self.rows * self.columns)
         return bits.reshape(self.rows, self.columns).astype(bool)
+
+    def probabilities(self) -> NDArray[np.uint8] | None:
+        """What a head said of each pixel, shape (rows, columns), 255 for 1; None where it is not kept."""
+        if self.likely is None:
+            return None
+        return np.frombuffer(zlib.decompress(self.likely), np.uint8).reshape(self.rows, self.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +125,17 @@ class Category(Finding):
 class Quantity(Finding):
     """A measured or estimated number.
 
-    A task gives geometric quantities in pixels ("px", "px2"); `integration.pixels.measure.in_physical_units` turns
-    them into mm or mm2 where the image proves the scale, and otherwise leaves pixels with `reason` set.
+    A task gives geometric quantities in pixels ("px", "px2", "px3"); `integration.pixels.measure.in_physical_units`
+    turns them into mm, mm2 or ml where the image proves the scale. Otherwise lengths and areas stay in pixels, with
+    `reason` set, and a volume is not said.
+
+    The polygon of a volume begins at one end of the long axis and goes down one side of its discs to the other end,
+    which lies halfway through the points, and up the other side: points at the same distance from the first one are
+    the two ends of a disc.
     """
 
     value: float
-    unit: str  # UCUM code, or "px" / "px2" (UCUM: {pixels}) where no scale is proven
+    unit: str  # UCUM code, or "px" / "px2" / "px3" (UCUM: {pixels}) where no scale is proven
     measure: Measure = Measure.NONE
     points: tuple[Point, ...] = ()  # the caliper's ends or the outline the value was taken from
     reason: str | None = None  # why no physical unit could be given, in words for the report

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import dist, isclose, isfinite
+from math import dist, isclose, isfinite, pi
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 from integration.pixels.regions import Point, Region, read_region
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 Spacing: TypeAlias = tuple[float, float]  # mm between rows, mm between columns
+
+_MM3_PER_ML = 1000.0
+_SQUARE = 0.05  # cosine of the angle between axis and discs up to which a disc is but a thousandth too wide
 
 
 class NotCalibrated(Exception):
@@ -131,6 +134,39 @@ class Calibration:
         crossed = sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise([*moved, moved[0]]))
         return abs(crossed) / 2 * scale_x * scale_y
 
+    def volume_ml(self, points: Sequence[Point], beside: Sequence[Point] = ()) -> float:
+        """Volume of a pile of round discs.
+
+        Parameters
+        ----------
+        points
+            As `models.findings.Quantity` has those of a volume: an end of the axis, one end of each disc, the other
+            end of the axis, and the other ends of the discs in turned order.
+        beside
+            Points of what it is compared with, for which the same scale must hold.
+
+        Returns
+        -------
+        float
+            ml.
+
+        Raises
+        ------
+        NotCalibrated
+            No scale holds for all the points, or it is not the one that the discs were laid by: they are askew.
+        """
+        scale_x, scale_y = self._scale_over([*points, *beside], least=4)
+        if len(points) < 4 or len(points) % 2:
+            raise NotCalibrated(f"{len(points)} points are no pile of discs")
+        in_mm = [(x * scale_x, y * scale_y) for x, y in points]
+        half = len(points) // 2
+        top, bottom = in_mm[0], in_mm[half]
+        discs = list(zip(in_mm[1:half], reversed(in_mm[half + 1 :]), strict=True))
+        if any(_cosine((top, bottom), disc) > _SQUARE for disc in discs):
+            raise NotCalibrated("the picture was looked at as if its pixels had another shape than its scale says")
+        mean = sum(dist(*disc) ** 2 for disc in discs) / len(discs)
+        return pi / 4 * dist(top, bottom) * mean / _MM3_PER_ML
+
     def pixel_aspect(self, view: Rectangle) -> float:
         """Height of a pixel by its width in a view: above 1 where pixels are taller than wide; 1 where unknown."""
         for region in self.regions:
@@ -178,6 +214,13 @@ class Calibration:
 
 def _same_scale(one: tuple[float, float] | None, other: tuple[float, float]) -> bool:
     return one is not None and isclose(one[0], other[0], rel_tol=1e-6) and isclose(one[1], other[1], rel_tol=1e-6)
+
+
+def _cosine(one: tuple[Point, Point], other: tuple[Point, Point]) -> float:
+    """Of the angle between two lines, 0 to 1; 0 where one has no length."""
+    (ax, ay), (bx, by) = ((end[0] - start[0], end[1] - start[1]) for start, end in (one, other))
+    lengths = dist(*one) * dist(*other)
+    return abs(ax * bx + ay * by) / lengths if lengths else 0.0
 
 
 def _covers(region: Region, view: Rectangle) -> bool:

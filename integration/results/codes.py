@@ -64,6 +64,10 @@ STRUCTURE_OF_SITE: Final = DicomCode("125311", "DCM", "Structure of the Finding 
 MEASURED_PROPERTY: Final = DicomCode("125307", "DCM", "Measured Property")
 EJECTION_FRACTION: Final = DicomCode("70822001", "SCT", "Cardiac ejection fraction")
 AREA: Final = DicomCode("42798000", "SCT", "Area")
+VOLUME: Final = DicomCode("118565006", "SCT", "Volume")
+CARDIAC_CYCLE_POINT: Final = DicomCode("272518008", "SCT", "Cardiac Cycle Point")
+END_DIASTOLE: Final = DicomCode("416190007", "SCT", "End diastole")
+END_SYSTOLE: Final = DicomCode("416430001", "SCT", "End Systole")
 PLANIMETRY: Final = DicomCode("125220", "DCM", "Planimetry")
 SHORT_LABEL: Final = DicomCode("125309", "DCM", "Short Label")
 LEFT_VENTRICLE: Final = DicomCode("87878005", "SCT", "Left ventricle")
@@ -74,12 +78,27 @@ LV_EJECTION_FRACTION: Final = DicomCode("18043-0", "LN", "Left Ventricular Eject
 LV_EJECTION_FRACTION_BIPLANE: Final = DicomCode("79991-6", "LN", "Left ventricular ejection fraction biplane (MOD)")
 LV_EJECTION_FRACTION_2C: Final = DicomCode("79992-4", "LN", "Left ventricular ejection fraction single plane 2C (MOD)")
 LV_EJECTION_FRACTION_4C: Final = DicomCode("79993-2", "LN", "Left ventricular ejection fraction single plane 4C (MOD)")
+LV_END_DIASTOLIC_VOLUME: Final = DicomCode("18026-5", "LN", "Left Ventricular End Diastolic Volume")
+LV_END_DIASTOLIC_VOLUME_2C: Final = DicomCode(
+    "79998-1", "LN", "Left ventricular end diastolic volume single plane 2C (MOD)"
+)
+LV_END_DIASTOLIC_VOLUME_4C: Final = DicomCode(
+    "79999-9", "LN", "Left ventricular end diastolic volume single plane 4C (MOD)"
+)
+LV_END_SYSTOLIC_VOLUME: Final = DicomCode("18148-7", "LN", "Left Ventricular End Systolic Volume")
+LV_END_SYSTOLIC_VOLUME_2C: Final = DicomCode(
+    "80003-7", "LN", "Left ventricular end systolic volume single plane 2C (MOD)"
+)
+LV_END_SYSTOLIC_VOLUME_4C: Final = DicomCode(
+    "80004-5", "LN", "Left ventricular end systolic volume single plane 4C (MOD)"
+)
 
 LEFT: Final = DicomCode("7771000", "SCT", "Left")
 RIGHT: Final = DicomCode("24028007", "SCT", "Right")
 BILATERAL: Final = DicomCode("51440002", "SCT", "Bilateral")
 MILLIMETRE: Final = DicomCode("mm", "UCUM", "mm")
 SQUARE_MILLIMETRE: Final = DicomCode("mm2", "UCUM", "square millimeter")
+MILLILITRE: Final = DicomCode("ml", "UCUM", "ml")
 PERCENT: Final = DicomCode("%", "UCUM", "Percent")
 UNITY: Final = DicomCode("1", "UCUM", "no units")
 DEGREE: Final = DicomCode("deg", "UCUM", "Degree")
@@ -91,11 +110,13 @@ LATERALITY: Final = {"L": LEFT, "R": RIGHT, "B": BILATERAL}
 UNITS: Final = {
     "mm": MILLIMETRE,
     "mm2": SQUARE_MILLIMETRE,
+    "ml": MILLILITRE,
     "%": PERCENT,
     "1": UNITY,
     "deg": DEGREE,
     "px": PIXELS,
     "px2": PIXELS,  # an area is a count of pixels
+    "px3": PIXELS,
 }
 
 FETAL_MEASUREMENTS: Final = frozenset(
@@ -110,8 +131,35 @@ FETAL_MEASUREMENTS: Final = frozenset(
 )
 """LOINC codes of CID 12005 that tasks measure; other than its kidneys and ears, each is a fetus's by its name."""
 
-PRE_COORDINATED_EJECTION_FRACTIONS: Final = frozenset(
-    code.value for code in (LV_EJECTION_FRACTION_BIPLANE, LV_EJECTION_FRACTION_2C, LV_EJECTION_FRACTION_4C)
+EJECTION_FRACTIONS: Final = frozenset(
+    code.value
+    for code in (
+        LV_EJECTION_FRACTION,
+        LV_EJECTION_FRACTION_BIPLANE,
+        LV_EJECTION_FRACTION_2C,
+        LV_EJECTION_FRACTION_4C,
+    )
+)
+
+END_DIASTOLIC_VOLUMES: Final = frozenset(
+    code.value for code in (LV_END_DIASTOLIC_VOLUME, LV_END_DIASTOLIC_VOLUME_2C, LV_END_DIASTOLIC_VOLUME_4C)
+)
+
+END_SYSTOLIC_VOLUMES: Final = frozenset(
+    code.value for code in (LV_END_SYSTOLIC_VOLUME, LV_END_SYSTOLIC_VOLUME_2C, LV_END_SYSTOLIC_VOLUME_4C)
+)
+
+PRE_COORDINATED_ECHO: Final = frozenset(
+    code.value
+    for code in (
+        LV_EJECTION_FRACTION_BIPLANE,
+        LV_EJECTION_FRACTION_2C,
+        LV_EJECTION_FRACTION_4C,
+        LV_END_DIASTOLIC_VOLUME_2C,
+        LV_END_DIASTOLIC_VOLUME_4C,
+        LV_END_SYSTOLIC_VOLUME_2C,
+        LV_END_SYSTOLIC_VOLUME_4C,
+    )
 )
 """LOINC codes of CID 12300 that say view and method by themselves."""
 
@@ -120,9 +168,15 @@ HEART_CHAMBERS: Final = {code.value: code for code in (LEFT_VENTRICLE, LEFT_ATRI
 
 EXCEPTIONS: Final = {
     ("RFC5646", "en-US"): "IETF RFC 5646; DICOM PS3.16 CID 5000 takes its languages from there",
+    ("UCUM", "ml"): "UCUM table of units: litre with the prefix milli; written so in DICOM PS3.17 CCCC.5",
     ("UCUM", "{pixels}"): "UCUM section 6: an annotation in curly braces is the unit 1; used so in DICOM PS3.16",
 }
 """Codes that pydicom's dictionary does not hold, and where they come from."""
+
+OTHER_MEANINGS: Final = {
+    ("SCT", "272518008"): "DICOM PS3.17 CCCC.5; the dictionary has SNOMED CT's full name of the same code",
+}
+"""Codes of the dictionary that DICOM writes with another meaning, and where."""
 
 
 def concept(code: Code | DicomCode) -> CodedConcept:

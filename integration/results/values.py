@@ -8,8 +8,8 @@ from models.findings import Box, Category, Finding, Narrative, NoFinding, Quanti
 
 RESEARCH_MARK: Final = "research use only, not for diagnosis"
 TRIAL_MARK: Final = "a trial: nobody should rely on it"
-_DECIMALS = {"mm": 1, "mm2": 1, "%": 1, "px": 1, "px2": 0}
-_SHOWN_UNITS = {"mm2": "mm²", "px": "pixels", "px2": "pixels", "1": ""}
+_DECIMALS = {"mm": 1, "mm2": 1, "ml": 1, "%": 1, "px": 1, "px2": 0, "px3": 0}
+_SHOWN_UNITS = {"mm2": "mm²", "px": "pixels", "px2": "pixels", "px3": "pixels", "1": ""}
 
 
 def standing_words(research_use: bool, task: TaskIdentity) -> tuple[str, ...]:

@@ -38,6 +38,10 @@ class Discs:
     diameters: NDArray[np.float64]  # (DISCS,), px, from apex to base
     outline: NDArray[np.float64]  # (n, 2), of which it was made
 
+    # (2 * DISCS + 2, 2): the pile as a closed polygon, from the upper end of its axis down one side to the lower end
+    # and up the other, as `models.findings.Quantity` wants the points of a volume
+    sides: NDArray[np.float64]
+
 
 def discs_of(likely: NDArray[np.float32]) -> Discs | None:
     """The discs of a map or mask (H, W): of its largest part at or above `LEVEL`; None where nothing is."""
@@ -92,9 +96,13 @@ def ejection_fraction(diastolic: float, systolic: float) -> float:
 def _piled(outline: NDArray[np.float64], apex: NDArray[np.float64], corners: NDArray[np.float64]) -> Discs:
     axis = corners.mean(axis=0) - apex
     axis = axis / np.hypot(*axis)
-    along, aside = outline @ axis, outline @ np.array([-axis[1], axis[0]])
+    across = np.array([-axis[1], axis[0]])
+    along, aside = outline @ axis, outline @ across
     low, length = float(along.min()), float(np.ptp(along))
-    wide = _widths(along, aside, low + length * (np.arange(DISCS) + 0.5) / DISCS)
+    levels = low + length * (np.arange(DISCS) + 0.5) / DISCS
+    wide, middles = _widths(along, aside, levels), _middles(along, aside, levels)
+    ends = np.array([low, low + length])[:, None] * axis + float(apex @ across) * across
+    left, right = (levels[:, None] * axis + (middles + side * wide / 2)[:, None] * across for side in (-1, 1))
     return Discs(
         volume=float(np.pi / 4 * length / DISCS * np.sum(wide**2)),
         length=length,
@@ -102,6 +110,7 @@ def _piled(outline: NDArray[np.float64], apex: NDArray[np.float64], corners: NDA
         mitral=corners,
         diameters=wide,
         outline=outline,
+        sides=np.concatenate([ends[:1], left, ends[1:], right[::-1]]),
     )
 
 
@@ -123,10 +132,30 @@ def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _widths(along: NDArray[np.float64], aside: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """How wide the inside of a closed polygon is at each level, (levels,), gaps left out."""
+    up, down, there = _crossings(along, aside, levels)
+    widths: NDArray[np.float64] = np.abs((np.where(up, there, 0.0) - np.where(down, there, 0.0)).sum(axis=0))
+    return widths
+
+
+def _middles(
+    along: NDArray[np.float64], aside: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Halfway between the outermost edges of a closed polygon at each level, (levels,)."""
+    up, down, there = _crossings(along, aside, levels)
+    crossed = up | down
+    leftmost = np.where(crossed, there, np.inf).min(axis=0)
+    rightmost = np.where(crossed, there, -np.inf).max(axis=0)
+    middles: NDArray[np.float64] = (leftmost + rightmost) / 2
+    return middles
+
+
+def _crossings(
+    along: NDArray[np.float64], aside: NDArray[np.float64], levels: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64]]:
+    """Which edges of a closed polygon cross each level upwards, which downwards, and where: each (edges, levels)."""
     following, beyond = np.roll(along, -1), np.roll(aside, -1)
     up = (along[:, None] <= levels) & (following[:, None] > levels)
     down = (along[:, None] > levels) & (following[:, None] <= levels)
     step = np.where(following == along, 1.0, following - along)
     there = aside[:, None] + (levels - along[:, None]) / step[:, None] * (beyond - aside)[:, None]
-    widths: NDArray[np.float64] = np.abs((np.where(up, there, 0.0) - np.where(down, there, 0.0)).sum(axis=0))
-    return widths
+    return up, down, there

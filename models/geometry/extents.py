@@ -1,8 +1,8 @@
-"""Lengths, areas and angles of points."""
+"""Lengths, areas, volumes and angles of points."""
 
 from __future__ import annotations
 
-from math import acos, degrees
+from math import acos, degrees, pi
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,12 @@ def extent(points: NDArray[np.float64], measure: Measure) -> float:
     points
         (n, 2), in order.
     measure
-        A length, a perimeter or an area.
+        A length, a perimeter, an area, or a volume, whose points lie as `models.findings.Quantity` says.
 
     Returns
     -------
     float
-        In the unit of the points, or its square for an area.
+        In the unit of the points, or its square for an area, its cube for a volume.
 
     Raises
     ------
@@ -39,6 +39,11 @@ def extent(points: NDArray[np.float64], measure: Measure) -> float:
             return float(steps.sum())
         case Measure.AREA:
             return float(abs(np.sum(points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1])) / 2)
+        case Measure.VOLUME:
+            half = len(points) // 2
+            length = np.hypot(*(points[half] - points[0]))
+            widths = np.hypot(*(points[1:half] - points[:half:-1]).T)
+            return float(pi / 4 * length * np.mean(widths**2))
         case Measure.NONE:
             raise ValueError("a quantity without geometry has no extent")
 

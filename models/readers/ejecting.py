@@ -1,4 +1,4 @@
-"""The ejection fraction of a ventricle that was marked in every frame of a cine, or why it is not said."""
+"""Ejection fraction and volumes of a ventricle that was marked in every frame of a cine, or why they are not said."""
 
 from __future__ import annotations
 
@@ -7,20 +7,34 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.findings import Code, Finding, Narrative, NoFinding, Quantity
+from models.findings import Code, Finding, Measure, Narrative, NoFinding, Quantity
 from models.geometry.discs import discs_of, ejection_fraction
+from models.geometry.extents import extent
 from models.packages.settings_ejection import EjectionFraction
 from models.packages.settings_pictures import MaskedStructure
-from models.readers.coordinates import to_frame
+from models.readers.coordinates import as_points, to_frame
 from models.readers.marking import Marked
 
 View = tuple[int, int, int, int]
 METHOD = Code(value="125208", scheme="DCM", meaning="Method of Disks, Single Plane")  # PS3.16 CID 12227
 AT_EDGE_PX = 1.0  # of the frame: an outline nearer to the view's edge may go on beyond it
+PHASES = ("end-diastolic volume", "end-systolic volume")
+_OF_NO_VIEW = ("Left Ventricular End Diastolic Volume", "Left Ventricular End Systolic Volume")
+_OF_ONE_VIEW = (
+    "Left ventricular end diastolic volume single plane {} (MOD)",
+    "Left ventricular end systolic volume single plane {} (MOD)",
+)
+VOLUMES = {
+    "18043-0": (("18026-5", _OF_NO_VIEW[0]), ("18148-7", _OF_NO_VIEW[1])),
+    "79992-4": (("79998-1", _OF_ONE_VIEW[0].format("2C")), ("80003-7", _OF_ONE_VIEW[1].format("2C"))),
+    "79993-2": (("79999-9", _OF_ONE_VIEW[0].format("4C")), ("80004-5", _OF_ONE_VIEW[1].format("4C"))),
+}
+"""The LOINC codes (PS3.16 CID 12200 and CID 12300) of volumes, by that of the ejection fraction that they give."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Beat:
     """The cavity in one frame."""
 
@@ -28,11 +42,12 @@ class Beat:
     volume: float  # px^3 of the square that the network saw
     confidence: float
     cut: bool  # whether it reaches the edge of the view
+    sides: NDArray[np.float64]  # (n, 2), of its discs as a polygon in pixels of the frame
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Heart:
-    """The cavity through the frames of one view; four numbers a frame are kept."""
+    """The cavity through the frames of one view; less than a kilobyte a frame is kept."""
 
     frames: int = 0  # that were looked at
     beats: list[Beat] = field(default_factory=list)
@@ -84,7 +99,7 @@ class Ejection:
         words = (
             f"{s.name} {percent:.1f} % by the method of discs in one plane{mended}: {s.structure} largest in frame"
             f" {largest.frame}, smallest in frame {smallest.frame} of {heart.frames}; too low where the cine holds no"
-            " whole beat"
+            " whole beat; volumes, where the image has a scale, were never compared with a reference"
         )
         return [
             Quantity(
@@ -99,6 +114,29 @@ class Ejection:
                 method=METHOD,
             ),
             Narrative(name=s.name, group=group, frame=smallest.frame, code=code, site=self._site, text=words),
+            *self._volumes(largest, smallest, group),
+        ]
+
+    def _volumes(self, largest: Beat, smallest: Beat, group: str) -> list[Finding]:
+        """Of the largest and the smallest cavity, as they were marked: nothing is added to these."""
+        fraction = self._settings.code
+        known = VOLUMES.get(fraction.value) if fraction is not None and fraction.scheme == "LN" else None
+        codes = [None, None] if known is None else [Code(value=v, scheme="LN", meaning=words) for v, words in known]
+        return [
+            Quantity(
+                name=name,
+                group=group,
+                frame=beat.frame,
+                code=code,
+                site=self._site,
+                confidence=beat.confidence,
+                value=extent(beat.sides, Measure.VOLUME),
+                unit="px3",
+                measure=Measure.VOLUME,
+                points=as_points(beat.sides),
+                method=METHOD,
+            )
+            for name, code, beat in zip(PHASES, codes, (largest, smallest), strict=True)
         ]
 
     def _silence(self, heart: Heart, percent: float) -> str | None:
@@ -124,7 +162,13 @@ def _beat(cavity: Marked) -> Beat | None:
         return None
     view, rim = np.array(cavity.place.view, dtype=np.float64), to_frame(pile.outline, cavity.place)
     room = min(float((rim - view[:2]).min()), float((view[2:] - rim).min()))
-    return Beat(frame=cavity.frame, volume=pile.volume, confidence=cavity.confidence, cut=room < AT_EDGE_PX)
+    return Beat(
+        frame=cavity.frame,
+        volume=pile.volume,
+        confidence=cavity.confidence,
+        cut=room < AT_EDGE_PX,
+        sides=to_frame(pile.sides, cavity.place),
+    )
 
 
 def _jumps(beats: Sequence[Beat]) -> list[float]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.findings import Measure
 from models.geometry import Ellipse, outline_points
 from models.geometry.discs import DISCS, discs, discs_of, ejection_fraction
+from models.geometry.extents import extent
 
 # a ventricle as an apical view shows it: apex above, a flat mitral plane below, walls that lean
 TURNS = np.linspace(np.pi, 2 * np.pi, 60)
@@ -47,6 +50,19 @@ def test_discs__turned_moved_or_drawn_the_other_way_round__same_volume(degrees, 
     pile = discs(moved[::-1] if backwards else moved)
     assert pile.volume == pytest.approx(discs(BULLET).volume, rel=1e-3)
     assert pile.apex - shift == pytest.approx(turned(discs(BULLET).apex[None], degrees)[0], abs=0.1)
+
+
+@given(st.floats(-180, 180), st.floats(-50, 400))
+@settings(max_examples=40, deadline=None)
+def test_sides__of_any_pile__give_its_volume_back_and_lie_on_the_outline(degrees, shift):
+    pile = discs(turned(BULLET, degrees) + shift)
+    assert len(pile.sides) == 2 * DISCS + 2
+    assert extent(pile.sides, Measure.VOLUME) == pytest.approx(pile.volume, rel=1e-9)
+    ends = np.hypot(*(pile.sides[1 : DISCS + 1] - pile.sides[: DISCS + 1 : -1]).T)
+    assert ends == pytest.approx(pile.diameters)
+    outline = pile.outline.astype(np.float32)
+    for x, y in pile.sides[[*range(1, DISCS + 1), *range(DISCS + 2, 2 * DISCS + 2)]]:
+        assert abs(cv2.pointPolygonTest(outline, (float(x), float(y)), True)) < 0.01
 
 
 def test_discs__of_a_ventricle__apex_is_the_tip_and_the_mitral_plane_joins_the_corners_of_the_base():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.findings import Mask, Narrative, NoFinding, Quantity
+from models.findings import Mask, Measure, Narrative, NoFinding, Quantity
+from models.geometry.extents import extent
 from tests.models.asking import settings_of
 from tests.models.lessons import EDGE, read_all, structure, told
 
@@ -58,6 +59,44 @@ def test_cine__of_a_beating_ventricle__tells_its_ejection_fraction_and_the_two_f
     assert {quantity.group, words.group} == {"ejection fraction 1"}
 
 
+def volumes_of(findings):
+    return [each for each in findings if isinstance(each, Quantity) and each.measure is Measure.VOLUME]
+
+
+def test_cine__of_a_beating_ventricle__tells_both_volumes_with_their_discs_on_their_frames():
+    end_diastolic, end_systolic = volumes_of(read_all(card(), cine([cavity(size) for size in beating()])))
+    assert (end_diastolic.name, end_diastolic.code.value, end_diastolic.frame) == ("end-diastolic volume", "18026-5", 1)
+    assert (end_systolic.name, end_systolic.code.value, end_systolic.frame) == ("end-systolic volume", "18148-7", 11)
+    assert end_diastolic.value == pytest.approx(4 / 3 * np.pi * 32 * 20**2, rel=0.03)
+    assert end_systolic.value / end_diastolic.value == pytest.approx(0.8**3, abs=0.02)
+    for volume in (end_diastolic, end_systolic):
+        assert (volume.unit, volume.method.value, volume.group) == ("px3", "125208", "ejection fraction 1")
+        sides = np.array(volume.points)
+        assert volume.value == pytest.approx(extent(sides, Measure.VOLUME))
+        semi = np.array([20, 32]) * (1.0 if volume is end_diastolic else 0.8)
+        assert np.hypot(*((sides - EDGE / 2) / semi).T) == pytest.approx(1, abs=0.05)
+
+
+def test_cine__shift_of_the_fraction__is_not_added_to_volumes():
+    maps = cine([cavity(size) for size in beating()])
+    plain, shifted = (volumes_of(read_all(card(**changes), maps)) for changes in ({}, {"shift": 4.0}))
+    assert [each.value for each in plain] == [each.value for each in shifted]
+
+
+@pytest.mark.parametrize(
+    ("value", "scheme", "expected"),
+    [
+        ("79993-2", "LN", ["79999-9", "80004-5"]),
+        ("79992-4", "LN", ["79998-1", "80003-7"]),
+        ("EF", "99SITE", [None] * 2),
+    ],
+)
+def test_cine__volumes__have_the_codes_that_go_with_that_of_the_fraction(value, scheme, expected):
+    code = {"value": value, "scheme": scheme, "meaning": "ejection fraction"}
+    volumes = volumes_of(read_all(card(code=code), cine([cavity(size) for size in beating()])))
+    assert [None if each.code is None else each.code.value for each in volumes] == expected
+
+
 def test_still__has_masks_and_no_word_of_an_ejection_fraction():
     findings = read_all(card(), cine([cavity(1.0)]))
     assert any(isinstance(finding, Mask) for finding in findings)
@@ -84,6 +123,7 @@ def test_cine__that_cannot_be_trusted__is_withheld_with_the_reason(maps, words):
     (finding,) = about(read_all(card(), cine(maps())))
     assert isinstance(finding, NoFinding)
     assert words in finding.reason
+    assert volumes_of(read_all(card(), cine(maps()))) == []
 
 
 def test_cine__with_a_frame_out_of_scope__is_withheld():

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from integration.results.sc.marks import outlines
 from integration.results.values import box_label, category_text, quantity_text
-from models.findings import Box, Category, Finding, Landmarks, Mask, Measure, Quantity
+from models.findings import Box, Category, Finding, Landmarks, Mask, Quantity
 
 Points: TypeAlias = NDArray[np.float32]
 Corners: TypeAlias = tuple[float, float, float, float]
@@ -130,8 +130,8 @@ class _Drawing:
                 for border in outlines(finding):
                     yield self._closed(border.reshape(-1, 2)), ""
             case Quantity(points=points) if points:
-                closed = finding.measure in (Measure.PERIMETER, Measure.AREA)
-                yield (self._closed(points) if closed else self._within(points)), quantity_text(finding)
+                drawn = self._closed(points) if finding.measure.closed else self._within(points)
+                yield drawn, quantity_text(finding)
             case Box(left=left, top=top, right=right, bottom=bottom):
                 yield (
                     self._closed(((left, top), (right, top), (right, bottom), (left, bottom))),

@@ -84,8 +84,7 @@ def outlines(mask: Mask) -> list[NDArray[np.int32]]:
 def _lines(finding: Finding, colour: Rgb, label: str) -> list[Line]:
     match finding:
         case Quantity(points=points) if points:
-            closed = finding.measure in (Measure.PERIMETER, Measure.AREA)
-            return [_line(points, colour, closed=closed, label=label)]
+            return [_line(points, colour, closed=finding.measure.closed, label=label)]
         case Box(left=left, top=top, right=right, bottom=bottom):
             corners = ((left, top), (right, top), (right, bottom), (left, bottom))
             return [_line(corners, colour, closed=True, label=box_label(finding))]

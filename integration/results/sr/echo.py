@@ -1,9 +1,9 @@
-"""Ejection fraction and areas of the heart's chambers as a Simplified Adult Echocardiography report.
+"""Ejection fraction, volumes and areas of the heart's chambers as a Simplified Adult Echocardiography report.
 
 An ejection fraction of a task is a measurement of its vendor: view and mending are the task's own. So it is
-post-coordinated, with how it was calculated, unless its code itself is one of the core measurements. Areas are
-post-coordinated too: no core measurement says an area in a frame of unknown phase. There are no volumes: tasks compute
-them without a scale, in pixels.
+post-coordinated, with how it was calculated, unless its code itself is one of the core measurements. So are the volumes
+that it was calculated from, which are there only in millilitres. Areas are post-coordinated too: no core measurement
+says an area in a frame of unknown phase.
 
 References
 ----------
@@ -33,6 +33,8 @@ ADULT_YEARS: Final = 18
 _SIMPLIFIED: Final = "1.2.840.10008.5.1.4.1.1.88.72"
 _COMPREHENSIVE: Final = "1.2.840.10008.5.1.4.1.1.88.33"
 _LABEL_EF: Final = "LV EF"
+_LABEL_EDV: Final = "LV EDV"
+_LABEL_ESV: Final = "LV ESV"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class EchoMeasurement:
     observed: DicomCode  # of CID 12302
     measured: DicomCode  # of CID 12304
     method: Code | DicomCode | None  # of CID 12227
+    phase: DicomCode | None = None  # of CID 12233
     frames: set[int] = field(default_factory=set)
     words: tuple[str, ...] = ()  # what is coded, and what the task says of it
 
@@ -53,7 +56,7 @@ class EchoMeasurement:
     def pre_coordinated(self) -> bool:
         """Whether the code of the quantity says all."""
         name = self.quantity.code
-        return name is not None and name.scheme == "LN" and name.value in codes.PRE_COORDINATED_EJECTION_FRACTIONS
+        return name is not None and name.scheme == "LN" and name.value in codes.PRE_COORDINATED_ECHO
 
 
 def echo_sop_class(request: ResultRequest) -> str:
@@ -91,20 +94,21 @@ def echo_measurements(findings: Sequence[Finding]) -> tuple[EchoMeasurement, ...
     for quantity in findings:
         if not isinstance(quantity, Quantity):
             continue
-        if _is_ejection_fraction(quantity):
+        if _is_of(quantity, codes.EJECTION_FRACTIONS, codes.PERCENT):
             found.append(_ejection_fraction(quantity, findings))
+        elif _is_of(quantity, codes.END_DIASTOLIC_VOLUMES, codes.MILLILITRE):
+            found.append(_volume(quantity, _LABEL_EDV, codes.END_DIASTOLE))
+        elif _is_of(quantity, codes.END_SYSTOLIC_VOLUMES, codes.MILLILITRE):
+            found.append(_volume(quantity, _LABEL_ESV, codes.END_SYSTOLE))
         elif (thing := things.get(quantity.group)) is not None and _is_chamber_area(quantity, thing):
             found.append(_area(quantity, thing))
     return tuple(found)
 
 
-def _is_ejection_fraction(quantity: Quantity) -> bool:
-    return (
-        quantity.code is not None
-        and quantity.code.scheme == "LN"
-        and quantity.code.value in codes.PRE_COORDINATED_EJECTION_FRACTIONS | {codes.LV_EJECTION_FRACTION.value}
-        and quantity.unit == codes.PERCENT.value
-    )
+def _is_of(quantity: Quantity, loinc: frozenset[str], unit: DicomCode) -> bool:
+    """Whether it is one of these LOINC codes, in this unit."""
+    name = quantity.code
+    return name is not None and name.scheme == "LN" and name.value in loinc and quantity.unit == unit.value
 
 
 def _is_chamber_area(quantity: Quantity, thing: Code) -> bool:
@@ -129,6 +133,21 @@ def _ejection_fraction(quantity: Quantity, findings: Iterable[Finding]) -> EchoM
         method=quantity.method,
         frames={quantity.frame, *(each.frame for each in told)},
         words=(f"{quantity.group}: {quantity_text(quantity)}", *(each.text for each in told)),
+    )
+
+
+def _volume(quantity: Quantity, label: str, phase: DicomCode) -> EchoMeasurement:
+    return EchoMeasurement(
+        quantity=quantity,
+        label=label,
+        kind=codes.CALCULATED,
+        site=codes.LEFT_VENTRICLE,
+        observed=codes.STRUCTURE_OF_SITE,
+        measured=codes.VOLUME,
+        method=quantity.method,
+        phase=phase,
+        frames={quantity.frame},
+        words=(f"{quantity.group}: {quantity_text(quantity)}",),
     )
 
 
@@ -164,6 +183,8 @@ def _properties(request: ResultRequest, each: EchoMeasurement) -> Iterator[Conte
     yield code(codes.MEASURED_PROPERTY, each.measured, "HAS CONCEPT MOD")
     if each.method is not None:
         yield code(codes.MEASUREMENT_METHOD, each.method, "HAS CONCEPT MOD")
+    if each.phase is not None:
+        yield code(codes.CARDIAC_CYCLE_POINT, each.phase, "HAS CONCEPT MOD")
     yield _label(each)
     for words in (*standing_words(request.options.research_use, request.task), *each.words):
         yield text(codes.COMMENT, words, "HAS PROPERTIES")
@@ -171,8 +192,8 @@ def _properties(request: ResultRequest, each: EchoMeasurement) -> Iterator[Conte
 
 
 def _name(each: EchoMeasurement) -> Code | DicomCode:
-    """The code of an ejection fraction; a private one for an area, which has none of its own."""
-    if each.measured is codes.EJECTION_FRACTION and each.quantity.code is not None:
+    """The code of an ejection fraction or a volume; a private one for an area, which has none of its own."""
+    if each.measured is not codes.AREA and each.quantity.code is not None:
         return each.quantity.code
     private = codes.named_concept(None, each.label)
     return DicomCode(private.value, private.scheme_designator, private.meaning)

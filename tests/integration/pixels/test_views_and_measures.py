@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom import Dataset
 
@@ -119,6 +121,58 @@ def test_quantity__without_scale__stays_in_pixels_with_the_reason(measure: Measu
     assert isinstance(found, Quantity)
     assert (found.value, found.unit) == (1.0, "px")
     assert found.reason == "the image declares no ultrasound region and no pixel spacing"
+
+
+def pile(x: float = 20.0, *, lean: float = 0.0) -> tuple[tuple[float, float], ...]:
+    """Two discs, 10 and 20 px wide, on an axis of 30 px that leans by so many px to the right."""
+    axis = [(x, 5.0), (x + lean, 35.0)]
+    across = np.array([30.0, -lean]) / np.hypot(30.0, lean)
+    middles = [(x + lean * share, 5.0 + 30 * share) for share in (0.25, 0.75)]
+    left, right = (
+        [tuple(np.array(middle) + side * wide / 2 * across) for middle, wide in zip(middles, (10, 20), strict=True)]
+        for side in (-1, 1)
+    )
+    points = [axis[0], *left, axis[1], *reversed(right)]
+    return tuple((float(x), float(y)) for x, y in points)
+
+
+def volume(points: tuple[tuple[float, float], ...], group: str = "g") -> Quantity:
+    return replace(quantity(Measure.VOLUME, points, "px3"), group=group)
+
+
+@pytest.mark.parametrize(("row_mm", "column_mm"), [(0.5, 0.5), (0.5, 0.25)])
+def test_volume__calibrated__is_measured_in_ml(row_mm: float, column_mm: float) -> None:
+    (found,) = in_physical_units([volume(pile())], Calibration.from_spacing(row_mm, column_mm))
+
+    length, widths = 30 * row_mm, [10 * column_mm, 20 * column_mm]
+    assert isinstance(found, Quantity)
+    assert found.unit == "ml"
+    assert found.value == pytest.approx(np.pi / 4 * length * np.mean(np.square(widths)) / 1000)
+
+
+def test_volume__without_scale__is_not_said_and_the_reason_is() -> None:
+    (found,) = in_physical_units([volume(pile())], Calibration())
+
+    assert isinstance(found, NoFinding)
+    assert (found.name, found.group, found.frame) == ("a", "g", 2)
+    assert found.reason == "the image declares no ultrasound region and no pixel spacing"
+
+
+def test_volume__of_discs_that_the_scale_sets_askew__is_not_said() -> None:
+    (found,) = in_physical_units([volume(pile(lean=20.0))], Calibration.from_spacing(0.5, 0.25))
+
+    assert isinstance(found, NoFinding)
+    assert "another shape" in found.reason
+
+
+def test_volumes__of_one_group_in_two_regions__are_not_said_even_where_each_has_a_scale() -> None:
+    calibration = Calibration(regions=(region(0, 0, 49, 39), region(50, 0, 99, 39)))
+
+    apart = in_physical_units([volume(pile(20.0), "left"), volume(pile(70.0), "right")], calibration)
+    together = in_physical_units([volume(pile(20.0)), volume(pile(70.0))], calibration)
+
+    assert [each.unit for each in apart if isinstance(each, Quantity)] == ["ml", "ml"]
+    assert [type(each) for each in together] == [NoFinding, NoFinding]
 
 
 def test_quantity__without_points__stays_in_pixels_with_the_reason() -> None:

@@ -14,6 +14,18 @@ AREA = Code(value="42798000", scheme="SCT", meaning="Area")
 EJECTION = Code(value="18043-0", scheme="LN", meaning="Left Ventricular Ejection Fraction by US")
 BIPLANE = Code(value="79991-6", scheme="LN", meaning="Left ventricular ejection fraction biplane (MOD)")
 WORDS = "ejection fraction 55.2 % by the method of discs in one plane"
+LENGTH, WIDTHS = 60, (40, 28)  # px, of the cavity when it is largest and smallest: a cylinder
+VOLUME_CODES = tuple(
+    Code(value=value, scheme="LN", meaning=meaning)
+    for value, meaning in (
+        ("18026-5", "Left Ventricular End Diastolic Volume"),
+        ("18148-7", "Left Ventricular End Systolic Volume"),
+    )
+)
+VOLUME_CODES_4C = tuple(
+    Code(value=value, scheme="LN", meaning=f"Left ventricular end {phase} volume single plane 4C (MOD)")
+    for value, phase in (("79999-9", "diastolic"), ("80004-5", "systolic"))
+)
 
 
 def chambers(source: SourceImage, *, frame: int = 1) -> tuple[Finding, ...]:
@@ -51,6 +63,34 @@ def by_discs(*, diastole: int = 2, systole: int = 4) -> tuple[Finding, ...]:
         Quantity(frame=diastole, confidence=0.8, value=55.23, unit="%", method=METHOD, **shared),
         Narrative(frame=systole, text=WORDS, **shared),
     )
+
+
+def volumes(
+    source: SourceImage, *, diastole: int = 2, systole: int = 4, coded: tuple[Code, ...] = VOLUME_CODES
+) -> tuple[Finding, ...]:
+    """Largest and smallest volume of the left ventricle as outlines of a clip give them, in ml where it has a scale."""
+    (x, y), found = CENTRE, list[Finding]()
+    for name, code, frame, width in zip(
+        ("end-diastolic volume", "end-systolic volume"), coded, (diastole, systole), WIDTHS, strict=True
+    ):
+        levels = [y + LENGTH * share for share in (-0.4, 0.0, 0.4)]
+        left, right = ([(x + side * width / 2, level) for level in levels] for side in (-1, 1))
+        found.append(
+            Quantity(
+                name=name,
+                group="ejection fraction 1",
+                frame=frame,
+                code=code,
+                site=HEART,
+                confidence=0.8,
+                value=0.0,
+                unit="px3",
+                measure=Measure.VOLUME,
+                points=((x, y - LENGTH / 2), *left, (x, y + LENGTH / 2), *reversed(right)),
+                method=METHOD,
+            )
+        )
+    return in_physical_units(found, source.calibration)
 
 
 def estimated(*, code: Code = EJECTION) -> tuple[Finding, ...]:

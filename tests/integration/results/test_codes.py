@@ -16,6 +16,10 @@ def test_code__in_dictionary_or_listed_exception__has_its_meaning(name):
     code = USED[name]
     if (code.scheme_designator, code.value) in codes.EXCEPTIONS:
         return
+    known = any(code.value in entries for entries in concepts[code.scheme_designator].values())
+    if (code.scheme_designator, code.value) in codes.OTHER_MEANINGS:
+        assert known
+        return
     meanings = {
         meaning
         for entries in concepts[code.scheme_designator].values()

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 
 import highdicom as hd
+import numpy as np
 import pydicom
 import pytest
 
 from integration.dimse.simpler import obstacle, simpler_classes, stand_in
-from integration.results import write_results
+from integration.results import ObjectKind, ResultOptions, write_results
 from models.findings import Code, NoFinding, Quantity
 from tests.integration.results.every_kind import NAMES
-from tests.integration.results.hearts import EJECTION, WORDS, by_discs, chambers, estimated
-from tests.integration.results.sources import TASK, head_findings, request_of, write_source
+from tests.integration.results.hearts import (
+    EJECTION,
+    LENGTH,
+    VOLUME_CODES_4C,
+    WIDTHS,
+    WORDS,
+    by_discs,
+    chambers,
+    estimated,
+    volumes,
+)
+from tests.integration.results.sources import (
+    COLUMNS,
+    MM_PER_PIXEL,
+    ROWS,
+    TASK,
+    head_findings,
+    region,
+    request_of,
+    write_source,
+)
 from tests.integration.results.trees import every, texts
+from tests.peers.processes import program
 
 SIMPLIFIED, COMPREHENSIVE = "1.2.840.10008.5.1.4.1.1.88.72", "1.2.840.10008.5.1.4.1.1.88.33"
 ZONE = {"TimezoneOffsetFromUTC": "+0100"}
@@ -73,10 +95,72 @@ def test_measurement_report__of_discs__names_the_method_too(tmp_path):
     assert methods == ["125208"]
 
 
-def test_report__without_scale__has_no_areas_and_never_volumes(tmp_path):
-    source = write_source(tmp_path / "source", frames=5, regions=())
-    read = numbers(paths(tmp_path, source, (*chambers(source), *by_discs()))["SR-ECHO"])
-    assert [number.name.value for number in read] == ["18043-0"]
+ML = [np.pi / 4 * LENGTH * width**2 * MM_PER_PIXEL**3 / 1000 for width in WIDTHS]
+
+
+def test_report__volumes_by_discs__are_in_ml_with_their_phase_and_their_discs_on_their_frames(tmp_path):
+    source = write_source(tmp_path / "source", frames=5)
+    found = volumes(source)
+    _, *both = numbers(paths(tmp_path, source, (*by_discs(), *found))["SR-ECHO"])
+    assert [(each.name.value, each.unit.value) for each in both] == [("18026-5", "ml"), ("18148-7", "ml")]
+    assert [each.value for each in both] == [round(value, 1) for value in ML]
+    for number, phase, frame, finding in zip(both, ("End diastole", "End Systole"), (2, 4), found, strict=True):
+        assert modifiers(number) == {
+            "Measurement Type": "Calculated",
+            "Finding Site": "Left ventricle",
+            "Finding Observation Type": "Structure of the Finding Site",
+            "Measured Property": "Volume",
+            "Measurement Method": "Method of Disks, Single Plane",
+            "Cardiac Cycle Point": phase,
+        }
+        (drawn,) = (item for item in number.ContentSequence if item.ValueType == "SCOORD")
+        points = np.array(drawn.GraphicData).reshape(-1, 2) - 0.5
+        assert points == pytest.approx(np.array([*finding.points, finding.points[0]]), abs=1e-3)
+        assert drawn.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber == frame
+
+
+def test_report__volumes_of_a_named_view__are_core_measurements_without_words(tmp_path):
+    source = write_source(tmp_path / "source", frames=5)
+    both = numbers(paths(tmp_path, source, volumes(source, coded=VOLUME_CODES_4C))["SR-ECHO"])
+    assert [each.name.value for each in both] == ["79999-9", "80004-5"]
+    assert [[item.ValueType for item in each.ContentSequence] for each in both] == [["TEXT", "SCOORD"]] * 2
+
+
+@pytest.mark.parametrize(
+    "regions",
+    [(), (region(0, 0, COLUMNS - 1, ROWS // 2), region(0, ROWS // 2 + 1, COLUMNS - 1, ROWS - 1))],
+    ids=["none", "through the cavity"],
+)
+def test_report__without_one_scale__has_no_volumes_and_the_words_say_why(tmp_path, regions):
+    source = write_source(tmp_path / "source", frames=5, regions=regions)
+    written = paths(tmp_path, source, (*chambers(source), *by_discs(), *volumes(source)))
+    assert [number.name.value for number in numbers(written["SR-ECHO"])] == ["18043-0"]
+    said = texts(pydicom.dcmread(written["SR-TEXT"]))
+    assert any("end-diastolic volume: no finding, because the" in text for text in said)
+    assert not any(" ml" in text or "pixels³" in text for text in said)
+
+
+def test_results__with_volumes__say_them_everywhere_alike(tmp_path):
+    source = write_source(tmp_path / "source", frames=5)
+    everything = ResultOptions(objects=tuple(ObjectKind))
+    written = paths(tmp_path, source, (*by_discs(), *volumes(source)), options=everything)
+    words = [f"{value:.1f} ml" for value in ML]
+    assert {"SR", "SR-TEXT", "SR-ECHO", "SC", "PR", "KOS", "PDF"} == set(written)
+    for role in ("SR-TEXT", "SR-ECHO", "KOS"):
+        assert all(any(word in text for text in texts(pydicom.dcmread(written[role]))) for word in words), role
+    drawn = hd.sr.srread(written["SR"]).content.get_planar_roi_measurement_groups()
+    measured = [(each.value, each.unit.value) for group in drawn for each in group.get_measurements()]
+    assert [each for each in measured if each[1] == "ml"] == [(round(value, 1), "ml") for value in ML]
+    notes = str(pydicom.dcmread(written["PR"]))
+    assert all(word in notes for word in words)
+    (tmp_path / "report.pdf").write_bytes(pydicom.dcmread(written["PDF"]).EncapsulatedDocument)
+    page = subprocess.run(
+        [program("pdftotext", "poppler-utils"), "-layout", tmp_path / "report.pdf", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert all(word in page for word in words)
 
 
 @pytest.mark.parametrize("findings", ["silent", "head"])
@@ -120,7 +204,8 @@ def test_report__in_every_character_set__is_valid_and_read_by_dcmtk(tmp_path, va
     character_set, name = NAMES[names]
     text = {"PatientName": name, **(ZONE if zone else {})}
     source = write_source(tmp_path / "source", frames=frames, character_set=character_set, text=text)
-    path = paths(tmp_path, source, (*chambers(source), *estimated()))["SR-ECHO"]
+    on_frames = {"diastole": 1, "systole": 1} if frames == 1 else {}
+    path = paths(tmp_path, source, (*chambers(source), *estimated(), *volumes(source, **on_frames)))["SR-ECHO"]
     ds = pydicom.dcmread(path)
     assert ds.SOPClassUID == (SIMPLIFIED if zone else COMPREHENSIVE)
     assert ds.get("TimezoneOffsetFromUTC") == ("+0100" if zone else None)  # which the simplified IOD wants

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from integration.results import write_results
-from tests.integration.results.hearts import BIPLANE, by_discs, chambers, estimated
+from tests.integration.results.hearts import BIPLANE, by_discs, chambers, estimated, volumes
 from tests.integration.results.sources import head_findings, lesion_findings, request_of, write_source
 from tests.integration.results.trees import Row, check, children, codes_of_cid, concept, every
 
@@ -84,7 +84,7 @@ def test_fetal_head__by_tid_5000__has_every_row(tmp_path, frames):
 
 def test_heart__by_tid_5300__has_every_row_of_post_coordinated_measurements(tmp_path):
     source = write_source(tmp_path / "source", frames=5)
-    root = report(tmp_path, source, (*chambers(source, frame=3), *by_discs()), "SR-ECHO")
+    root = report(tmp_path, source, (*chambers(source, frame=3), *by_discs(), *volumes(source)), "SR-ECHO")
     assert concept(root) == ("DCM", "125200")
     assert root.ContentTemplateSequence[0].TemplateIdentifier == "5300"
     check(root, [*CONTEXT, CORE, OWN])
@@ -92,7 +92,7 @@ def test_heart__by_tid_5300__has_every_row_of_post_coordinated_measurements(tmp_
     (own,) = children(root, OWN)
     check(own, [NUMBERS])
     numbers = children(own, NUMBERS)
-    assert len(numbers) == 3
+    assert len(numbers) == 5
     for number in numbers:  # TID 5302
         rows = [
             Row("HAS CONCEPT MOD", "CODE", ("DCM", "125306"), values=codes_of_cid(12303)),
@@ -100,6 +100,7 @@ def test_heart__by_tid_5300__has_every_row_of_post_coordinated_measurements(tmp_
             Row("HAS CONCEPT MOD", "CODE", ("DCM", "125305"), values=codes_of_cid(12302)),
             Row("HAS CONCEPT MOD", "CODE", ("DCM", "125307"), values=codes_of_cid(12304)),
             Row("HAS CONCEPT MOD", "CODE", ("SCT", "370129005"), least=0, values=codes_of_cid(12227)),
+            Row("HAS CONCEPT MOD", "CODE", ("SCT", "272518008"), least=0, values=codes_of_cid(12233)),
             LABEL,
             Row("HAS PROPERTIES", "TEXT", ("DCM", "121106"), least=0, most=None),
             Row("INFERRED FROM", "IMAGE", ("DCM", "121112"), least=0),
@@ -108,6 +109,8 @@ def test_heart__by_tid_5300__has_every_row_of_post_coordinated_measurements(tmp_
         check(number, rows)
     check_place(numbers[0], 3)
     check_place(numbers[2], [2, 4])  # of largest and smallest cavity
+    check_place(numbers[3], 2)
+    check_place(numbers[4], 4)
 
 
 def test_heart__core_measurement__has_the_rows_of_tid_5301_alone(tmp_path):
