@@ -27,6 +27,7 @@ PLAIN_KEYS: Final = frozenset(
 _ATTRIBUTE: Final = "echocare"
 _OWN: Final = frozenset({"node", "integration", "models", "trainer", "__main__"})
 _CONSTANT: Final = frozenset({"uvicorn"})  # says constant sentences only, besides its access log, which is off
+_CALLERS_TELL: Final = frozenset({"pynetdicom", "python_multipart"})
 _OF_THE_NETWORK: Final = frozenset({"pynetdicom.dul", "pynetdicom.fsm", "pynetdicom.transport"})
 _Fault: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -108,7 +109,7 @@ def setup(*, form: Literal["plain", "json"] = "plain", level: str = "INFO") -> N
 
     Other packages are heard from WARNING up only, and without their words: some of them print data sets and values.
     pynetdicom is heard only where it caught an exception, in a handler of ours for example. What it says of peers that
-    refuse, abort or fall silent is told by whoever called it, in words of ours.
+    refuse, abort or fall silent is told by whoever called it, in words of ours; so is a body that is no multipart one.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else PlainFormatter())
@@ -139,7 +140,7 @@ def warn_without_words(
 def _is_heard(record: logging.LogRecord) -> bool:
     if _is_own(record):
         return True
-    if record.name.partition(".")[0] == "pynetdicom":
+    if record.name.partition(".")[0] in _CALLERS_TELL:
         return record.name not in _OF_THE_NETWORK and _fault(record) is not None
     return record.levelno >= logging.WARNING
 

@@ -76,7 +76,13 @@ class DicomwebPacs:
             tls = tls_of(server)
         except WebError as fault:
             raise DicomwebError(str(fault)) from fault
-        self._client = httpx.Client(verify=tls, auth=auth_of(login), timeout=timeouts_of(server), follow_redirects=True)
+        self._client = httpx.Client(
+            verify=tls,
+            auth=auth_of(login),
+            timeout=timeouts_of(server),
+            follow_redirects=True,
+            event_hooks={"response": [self._stay]},
+        )
 
     @property
     def words(self) -> str:
@@ -180,6 +186,20 @@ class DicomwebPacs:
             yield from page
             if count > MOST_MATCHES:
                 raise DicomwebError(f"{self.words} has more than {MOST_MATCHES} answers: ask for less")
+
+    def _stay(self, answer: httpx.Response) -> None:
+        """Follow a server only to itself: elsewhere nobody was meant to learn who is asked for, nor who we are.
+
+        Raises
+        ------
+        DicomwebError
+            It sends us on to another host or port, or away from TLS.
+        """
+        if answer.has_redirect_location:
+            here, there = answer.request.url, answer.request.url.join(answer.headers["location"])
+            upgraded = (here.scheme, there.scheme) == ("http", "https")
+            if there.host != here.host or (not upgraded and (there.scheme, there.port) != (here.scheme, here.port)):
+                raise DicomwebError(f"{self.words} sends us on to another server: enter its address if that is right")
 
     @contextmanager
     def _asked(self, path: str, asked: dict[str, Any], accept: str) -> Iterator[httpx.Response]:
@@ -308,7 +328,7 @@ def _page(answer: httpx.Response) -> list[dict[str, Any]]:
         return []
     try:
         page = json.loads(content)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise _NoAnswer("the answer is no JSON") from fault
     if not isinstance(page, list) or not all(isinstance(each, dict) for each in page):
         raise _NoAnswer("the answer is no list of data sets")

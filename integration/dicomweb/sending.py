@@ -203,7 +203,7 @@ def _document(content: bytes) -> _Told | None:
     """An answer's body as PS3.18 Annex I has it; None where it is something else."""
     try:
         body = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(body, list) and len(body) == 1:
         body = body[0]

@@ -11,6 +11,7 @@ DICOM PS3.8 9.3 (PDUs), PS3.7 9.3 (DIMSE messages).
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import BinaryIO, Final, NoReturn, Self
@@ -76,7 +77,8 @@ class Association:
         try:
             self._socket.settimeout(self.peer.connect_timeout_s)
             self._socket.sendall(A_RELEASE_RQ().encode())
-            while True:
+            until = time.monotonic() + self.peer.connect_timeout_s
+            while time.monotonic() < until:
                 kind, _ = self._read_pdu()
                 if kind in (RELEASE_RP, ABORT):
                     break
@@ -179,10 +181,13 @@ class Association:
 
     def _read_response(self) -> Dataset:
         encoded = bytearray()
+        until = self._until()
         while True:
             kind, body = self._read_pdu()
             if kind != P_DATA:
                 self._unexpected(kind)
+            if time.monotonic() > until:
+                raise TimeoutError("a response of ever more pieces")
             at = 6
             while at + PDV_HEAD <= len(body):
                 length, _, control = struct.unpack_from(">LBB", body, at)
@@ -212,13 +217,20 @@ class Association:
         return kind, head + self._read(length)
 
     def _read(self, length: int) -> bytes:
+        """So many bytes; both the next of them and all of them have to come within the socket's timeout."""
         parts = bytearray()
+        until = self._until()
         while len(parts) < length:
+            if parts and time.monotonic() > until:
+                raise TimeoutError("a few bytes at a time")
             part = self._socket.recv(min(length - len(parts), 1 << 18))
             if not part:
                 raise ConnectionResetError("closed by the other side")
             parts += part
         return bytes(parts)
+
+    def _until(self) -> float:
+        return time.monotonic() + (self._socket.gettimeout() or self.peer.response_timeout_s)
 
     def _unexpected(self, kind: int) -> NoReturn:
         if kind == ABORT:

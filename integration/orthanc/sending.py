@@ -118,6 +118,6 @@ class OrthancServer:
 def _document(response: httpx.Response) -> dict[str, Any]:
     try:
         said = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

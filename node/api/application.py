@@ -7,7 +7,7 @@ Every error has one shape: `{"error": {"code": "…", "message": "…"}}`.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -153,8 +153,8 @@ def complete_study(settings: Settings, engine: sa.Engine, uid: str) -> bool:
 
 
 def _add_error_handlers(app: FastAPI) -> None:
-    def problem(status: int, code: str, message: str) -> JSONResponse:
-        return JSONResponse(status_code=status, content={"error": {"code": code, "message": message}})
+    def problem(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+        return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
 
     async def of_node(request: Request, error: Exception) -> Response:
         status = next((status for kind, status in STATUS_OF.items() if isinstance(error, kind)), 500)
@@ -162,7 +162,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     async def of_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return problem(status, f"http.{status}", str(getattr(error, "detail", "")))
+        return problem(status, f"http.{status}", str(getattr(error, "detail", "")), getattr(error, "headers", None))
 
     async def of_input(request: Request, error: Exception) -> Response:
         faults = error.errors() if isinstance(error, RequestValidationError) else []

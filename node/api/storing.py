@@ -7,6 +7,7 @@ DICOM PS3.18 10.5 (Store transaction), Table I.2-2 (Failure Reason).
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,12 +23,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from integration.dicomweb.storing import ANSWER, PartStart, StoreBody, Stored, StoreRequestError, answer
+from node.api.bodies import check_not_packed
 from node.api.callers import check_caller
 from node.archive import Archive, FileMeta, is_uid
 from node.config import Settings
 from node.listener.commands import Answer, Status
 from node.listener.sop_classes import DEFAULT
 from node.listener.storing import Intake
+from node.logs import log_context
 from node.roles import SCHEDULER
 from node.wake import Wake
 
@@ -35,6 +38,8 @@ HEAD_BYTES: Final = 256 * 2**10  # in which the Study Instance UID has to come w
 SYNCS: Final = 8  # instances of one request that are made safe at a time
 MOST_WAITING: Final = 32  # instances of one request that came and are not safe yet
 MOST_COMMENT: Final = 1000  # characters of what is said of failures in the header `Warning`
+
+_log = logging.getLogger(__name__)
 
 
 def add_storing(app: FastAPI, settings: Settings) -> None:
@@ -54,6 +59,7 @@ def add_storing(app: FastAPI, settings: Settings) -> None:
 
 async def _store(request: Request, settings: Settings, uploads: anyio.Semaphore, study: str | None) -> Response:
     check_caller(request, settings.http)
+    check_not_packed(request)
     if "application/dicom+xml" in request.headers.get("accept", "") and ANSWER not in request.headers["accept"]:
         raise HTTPException(406, f"answers are {ANSWER}")
     try:
@@ -66,6 +72,8 @@ async def _store(request: Request, settings: Settings, uploads: anyio.Semaphore,
         uploads.release()
     status, body = answer(taken.outcomes())
     faults = "; ".join(dict.fromkeys(taken.faults()))[:MOST_COMMENT]
+    if faults:
+        _note(request, status, faults, len(taken.faults()))
     headers = {"Warning": f'299 echocare-node "{faults}"'} if faults else None
     return JSONResponse(body, status, headers, ANSWER)
 
@@ -80,13 +88,21 @@ async def _take(request: Request, settings: Settings, study: str | None) -> _Tak
             await to_thread.run_sync(body.feed, chunk)
         body.finish()
     except StoreRequestError as fault:
+        _note(request, fault.status, type(fault).__name__)  # its words may be the client's
         raise HTTPException(fault.status, str(fault)) from fault
     except (TimeoutError, ClientDisconnect) as fault:
+        _note(request, 408, "the body did not come to its end, or too slowly")
         raise HTTPException(408, "the body did not come to its end, or too slowly: send it again") from fault
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(taken.close)
     return taken
+
+
+def _note(request: Request, status: int, reason: str, count: int | None = None) -> None:
+    peer = request.client.host if request.client else None
+    about = log_context(action="store", peer_address=peer, status=status, reason=reason, count=count)
+    _log.warning("Instances were not stored", extra=about)
 
 
 class _Pace:

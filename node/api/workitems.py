@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from integration.dicomweb.matching import read_query
 from integration.dicomweb.workitems import WorkitemInvalid, read_cancel, read_changes, read_new, read_state
+from node.api.bodies import check_not_packed
 from node.api.callers import check_caller
 from node.config import Settings
 from node.logs import log_context
@@ -118,7 +119,7 @@ class _Desk:
     async def create(self, request: Request) -> Response:
         body = await self._body(request)
         named = _named_in_query(request, "workitem", "AffectedSOPInstanceUID")
-        new = _read(lambda: read_new(body, named))
+        new = await _read(lambda: read_new(body, named))
         label, policy = self._settings.node.ae_title, self._settings.workitems
         uid = await _done(lambda: create(self._engine, new, _now(), policy=policy, label=label), _refused_creation)
         self._wake(SCHEDULER)
@@ -130,7 +131,7 @@ class _Desk:
 
     async def search(self, request: Request) -> Response:
         self._admit(request)
-        query = _read(lambda: read_query(request.query_params.multi_items()))
+        query = await _read(lambda: read_query(request.query_params.multi_items()))
         found = await _done(lambda: search(self._engine, query), _refused_change)
         words = [_FUZZY] if query.fuzzy else []
         words += [_MORE] if found.more else []
@@ -146,7 +147,7 @@ class _Desk:
 
     async def update(self, request: Request, uid: str) -> Response:
         body = await self._body(request)
-        changes = _read(lambda: read_changes(body))
+        changes = await _read(lambda: read_changes(body))
         holder = _named_in_query(request, "transaction-uid", "transactionUID", "TransactionUID")
         transaction = holder or changes.transaction_uid
         await _done(lambda: update(self._engine, uid, changes, transaction, _now()), _refused_update(transaction))
@@ -155,7 +156,7 @@ class _Desk:
 
     async def change_state(self, request: Request, uid: str) -> Response:
         body = await self._body(request)
-        asked = _read(lambda: read_state(body), _OF_STATE)
+        asked = await _read(lambda: read_state(body), _OF_STATE)
         said = await _done(
             lambda: change_state(self._engine, uid, asked, _now()), _refused_state(asked.transaction_uid)
         )
@@ -163,7 +164,7 @@ class _Desk:
 
     async def request_cancel(self, request: Request, uid: str) -> Response:
         body = await self._body(request, may_be_empty=True)
-        asked = _read(lambda: read_cancel(body))
+        asked = await _read(lambda: read_cancel(body))
         said = await _done(lambda: request_cancel(self._engine, uid, asked, _now()), _refused_cancel)
         self._wake(WORKER)
         return Response(status_code=202, headers=_warning(_ALREADY[said]) if said in _ALREADY else {})
@@ -177,6 +178,7 @@ class _Desk:
     async def _body(self, request: Request, *, may_be_empty: bool = False) -> bytes:
         """The payload, bounded in size and time."""
         self._admit(request)
+        check_not_packed(request)
         body = bytearray()
         try:
             with anyio.fail_after(self._settings.listener.idle_timeout_s):
@@ -213,9 +215,10 @@ def _named_in_query(request: Request, *names: str) -> str | None:
     return alone[0] if len(alone) == 1 else None
 
 
-def _read(how: Callable[[], Answer], warning: str | None = None) -> Answer:
+async def _read(how: Callable[[], Answer], warning: str | None = None) -> Answer:
+    """Read a request in a thread: sequences of very many items take seconds, in which others are to be answered."""
     try:
-        return how()
+        return await to_thread.run_sync(how)
     except WorkitemInvalid as fault:
         raise _Failed(400, "workitem.invalid", str(fault), warning) from fault
 

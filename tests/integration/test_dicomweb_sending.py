@@ -141,6 +141,36 @@ def test_store__some_stored_some_not__each_has_its_own_outcome(tmp_path: Path) -
     assert not any(error and error.down for error in refused.values())
 
 
+@pytest.mark.parametrize("status", [200, 202, 409])
+def test_store__failed_sequence_under_whatever_status__is_not_taken_for_stored(status: int, tmp_path: Path) -> None:
+    good, bad = files(tmp_path, 2)
+    with scripted_http(lambda asked: told({uid(good): 0}, {uid(bad): 0xA700}, status)) as peer:
+        outcomes = {each.path: each.error for each in give([good, bad], server(peer.url))}
+    assert outcomes[good] is None
+    assert isinstance(outcomes[bad], InstanceRefused) and outcomes[bad].retryable
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_store__sent_on_to_another_server__is_not_followed_and_it_learns_nothing(status: int, tmp_path: Path) -> None:
+    (path,) = files(tmp_path, 1)
+    with (
+        scripted_http(lambda asked: told({uid(path): 0}, {})) as other,
+        scripted_http(lambda asked: (status, "text/plain", b"", {"Location": f"{other.url}/studies"})) as peer,
+    ):
+        (outcome,) = give([path], server(peer.url), Login(user="node", secret="right"))
+        assert other.asked == []
+    assert isinstance(outcome.error, WrongAddress)
+    assert str(status) in str(outcome.error) and other.url not in str(outcome.error)
+
+
+def test_store__busy_and_says_when_to_come_again__is_down_and_asked_once(tmp_path: Path) -> None:
+    paths = files(tmp_path, 3)
+    with scripted_http(lambda asked: (503, "text/plain", b"", {"Retry-After": "120"})) as peer:
+        outcomes = give(paths, server(peer.url))
+        assert len(peer.asked) == 1
+    assert [type(each.error) for each in outcomes] == [ServerDown] * 3
+
+
 def test_store__409_with_all_failed__refused_by_reason(tmp_path: Path) -> None:
     (path,) = files(tmp_path, 1)
     with scripted_http(lambda asked: told({}, {uid(path): 0xA900})) as peer:
@@ -178,7 +208,18 @@ def test_store__status_without_a_word_on_instances__says_whose_fault_it_is(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"<html>Please log in</html>", b"{}", b"[]", b"null", b"3", b'{"00081199": {"vr": "SQ"', b"\xff\xfe\x00"],
+    [
+        b"",
+        b"<html>Please log in</html>",
+        b"{}",
+        b"[]",
+        b"null",
+        b"3",
+        b'{"00081199": {"vr": "SQ"',
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+    ],
+    ids=["nothing", "HTML", "no word", "no answer", "null", "a number", "cut", "no text", "endless depth"],
 )
 def test_store__200_with_garbage__is_not_taken_for_stored(content: bytes, tmp_path: Path) -> None:
     paths = files(tmp_path, 2)

@@ -138,3 +138,20 @@ def test_store__other_answers__say_whose_fault_it_is(
         (outcome,) = give(files(tmp_path, 1), server(peer.url))
     assert type(outcome.error) is kind
     assert outcome.error.retryable == retryable
+
+
+def test_store__sent_on_to_another_server__is_not_followed_and_it_learns_nothing(tmp_path: Path) -> None:
+    with (
+        scripted_http(lambda asked: (200, "application/json", b'{"ID": "x", "Status": "Success"}')) as other,
+        scripted_http(lambda asked: (307, "text/plain", b"", {"Location": f"{other.url}/instances"})) as peer,
+    ):
+        (outcome,) = give(files(tmp_path, 1), server(peer.url), Login(user="node", secret="right"))
+        assert other.asked == []
+    assert isinstance(outcome.error, WrongAddress)
+
+
+@pytest.mark.parametrize("content", [b"<html>Please log in</html>", b"", b"[" * 100_000], ids=["HTML", "none", "deep"])
+def test_store__200_with_no_word_of_orthancs__is_not_taken_for_stored(content: bytes, tmp_path: Path) -> None:
+    with scripted_http(lambda asked: (200, "text/html", content)) as peer:
+        (outcome,) = give(files(tmp_path, 1), server(peer.url))
+    assert isinstance(outcome.error, WrongAddress)

@@ -20,8 +20,8 @@ class Asked:
     body: bytes
 
 
-Answer = tuple[int, str, bytes]
-"""Status, content type, body."""
+Answer = tuple[int, str, bytes] | tuple[int, str, bytes, dict[str, str]]
+"""Status, content type, body, and further headers."""
 
 BREAK = (0, "", b"")
 """Close the connection without an answer."""
@@ -55,6 +55,9 @@ def scripted_http(
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_GET(self) -> None:
+            self.do_POST()
+
         def do_POST(self) -> None:
             left, body = int(self.headers.get("Content-Length", 0)), bytearray()
             while left:
@@ -73,9 +76,11 @@ def scripted_http(
             if given is None or given == BREAK:
                 self.close_connection = True
                 return
-            status, kind, content = given
+            status, kind, content, *further = given
             self.send_response(status)
             self.send_header("Content-Type", kind)
+            for name, value in further[0].items() if further else ():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

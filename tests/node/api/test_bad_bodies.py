@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -35,6 +39,8 @@ from tests.node.api.serving import (
     start_of_image,
 )
 from tests.node.worker.bench import still
+from tests.node.workitems.items import item
+from tests.peers.processes import wait_until
 
 MB = 10**6
 LEAST_RATE = ", least_bytes_per_s: 100000"
@@ -83,6 +89,97 @@ def test_body__that_is_no_multipart_body__is_a_bad_request_and_nothing_stays(ser
     assert answer.status_code == 400
     assert set(answer.json()["error"]) == {"code", "message"}
     assert (served.incoming(), served.left_over()) == ([], [])
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br, gzip", "x-unknown"])
+def test_body__with_a_content_coding__is_unsupported_and_not_unpacked(served: Served, coding: str) -> None:
+    bomb = gzip.compress(PART + bytes(100 * MB), 1)
+    for path in ("studies", "workitems"):
+        answer = served.post(bomb, path, **{"Content-Encoding": coding})
+        assert answer.status_code == 415
+        assert answer.headers["accept-encoding"] == "identity"
+    assert (served.incoming(), served.left_over()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        (TYPE.replace("dicom", "dicom+json"), b"Content-Type: application/dicom+json\r\n\r\n[{}]"),
+        (
+            TYPE,
+            b'Content-Type: application/dicom+json\r\n\r\n[{"7FE00010": {"vr": "OW", "BulkDataURI": "http://x/1"}}]',
+        ),
+        (TYPE, b"Content-Type: application/octet-stream\r\nContent-Location: http://x/1\r\n\r\nabc"),
+        (TYPE.replace("related", "form-data"), b"Content-Type: application/dicom\r\n\r\n"),
+    ],
+    ids=["metadata", "metadata called instances", "bulk data", "a form"],
+)
+def test_body__of_metadata_and_bulk_data__is_unsupported(served: Served, kind: str, part: bytes) -> None:
+    body = f"--{BOUNDARY}\r\n".encode() + part + END
+    answer = served.post(body, **{"Content-Type": kind})
+    assert answer.status_code == 415
+    assert "application/dicom" in answer.json()["error"]["message"]
+    assert (served.incoming(), served.left_over()) == ([], [])
+
+
+def test_part__of_no_bytes_of_a_cut_head_or_with_no_uid__is_told_and_its_neighbours_are_kept(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = [instance(still("1.2.3", number)) for number in (1, 2)]
+    uid = b"1.2.3.1.1"
+    odd = instance(still("1.2.3", 1)).replace(uid, b"../../etc")
+    bad = [b"", good[0][:200], odd]
+    parts = [good[0], *bad, good[1]]
+    answer = served.post(b"\r\n".join(PART + part for part in parts) + END)
+    assert answer.status_code == 202
+    said = Dataset.from_json(answer.json())
+    assert [item.ReferencedSOPInstanceUID for item in said.ReferencedSOPSequence] == ["1.2.3.1.1", "1.2.3.1.2"]
+    assert [item.FailureReason for item in said.FailedSOPSequence] == [0xC000, 0xC000, 0x0117]
+    assert {each.sop_instance_uid for each in served.incoming()} == {"1.2.3.1.1", "1.2.3.1.2"}
+    assert served.left_over() == []
+    (told,) = [record for record in caplog.records if record.getMessage() == "Instances were not stored"]
+    assert (told.echocare["status"], told.echocare["count"]) == (202, 3)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("more", [-100, 100], ids=["too short", "too long"])
+def test_content_length__that_lies__others_are_served_and_nothing_half_stays(served: Served, more: int) -> None:
+    body = PART + instance(still("1.2.3", 1)) + END
+    with served.connected() as connection:
+        connection.sendall(request_head(f"Content-Length: {len(body) + more}") + body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(4096):
+            answer += piece
+    assert b" 200 " not in answer.partition(b"\r\n")[0]
+    assert served.left_over() == []
+    assert served.post(PART + instance(still("1.2.3", 2)) + END).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [("Content-Length: 5", "Content-Length: 6"), ("Transfer-Encoding: gzip, chunked",), ("Content-Length: -5",)],
+)
+def test_length__that_can_be_read_in_two_ways__is_a_bad_request_and_ends_the_connection(
+    served: Served, heads: tuple[str, ...]
+) -> None:
+    with served.connected() as connection:
+        connection.sendall(request_head(*heads) + b"5\r\nhello\r\n0\r\n\r\n")
+        answer = b""
+        while piece := connection.recv(4096):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("served", [", most_uploads: 1"], indirect=True)
+def test_uploads__as_many_as_may_be__the_next_one_is_told_when_to_come_again(served: Served) -> None:
+    body = PART + instance(still("1.2.3", 1)) + END
+    with served.connected() as connection:
+        connection.sendall(request_head("Content-Length: 100000000", "Expect: 100-continue"))
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")  # the first one is at it
+        answer = served.post(body)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    wait_until(lambda: served.post(body).status_code == 200, 60, "the first one has gone")
 
 
 @pytest.mark.parametrize("served", [", most_upload_bytes: 20MB"], indirect=True)
@@ -214,6 +311,31 @@ def test_instance__with_other_content_under_a_known_uid__is_kept_beside_and_the_
         engine.dispose()
     assert (study.instances, study.conflicts) == (1, 1)
     assert len(list(served.settings.archive_dir.glob("instances/*/*/*.dcm"))) == 2
+
+
+def test_workitem__of_very_many_items__others_are_answered_meanwhile(tmp_path: Path) -> None:
+    content = json.loads(item().to_json())
+    content["00404018"] = {"vr": "SQ", "Value": [{}] * 60_000}  # seconds to read
+    body = json.dumps(content, separators=(",", ":")).encode()
+    answers: list[httpx.Response] = []
+    with serving(settings_of(tmp_path)) as served:
+
+        def create() -> None:
+            url = f"{served.url}/workitems?workitem=1.2.826.9.1"
+            kind = {"Content-Type": "application/dicom+json"}
+            answers.append(httpx.post(url, content=body, headers=kind, timeout=280, trust_env=False))
+
+        served.client.get("/healthz")
+        began, longest = time.monotonic(), 0.0
+        thread = threading.Thread(target=create)
+        thread.start()
+        while thread.is_alive():
+            asked = time.monotonic()
+            assert served.client.get("/healthz").status_code == 200
+            longest = max(longest, time.monotonic() - asked)
+        took = time.monotonic() - began
+    assert [answer.status_code for answer in answers] == [201]
+    assert longest < took / 2
 
 
 def test_body__of_two_studies_into_one__takes_that_ones_alone(served: Served) -> None:
