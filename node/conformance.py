@@ -25,7 +25,11 @@ from node.listener.commands import Status
 from node.listener.negotiation import SERVICE_TRANSFER_SYNTAXES, VERIFICATION_TRANSFER_SYNTAXES
 
 CREATED: Final = (
-    ("1.2.840.10008.5.1.4.1.1.66.4", "masks, BINARY; IOD of Segmentation", "SEG"),
+    (
+        "1.2.840.10008.5.1.4.1.1.66.4",
+        "masks, BINARY, or FRACTIONAL (PROBABILITY) where `results.segmentation` says so; IOD of Segmentation",
+        "SEG",
+    ),
     ("1.2.840.10008.5.1.4.1.1.66.7", "masks, LABELMAP, where `results.segmentation` says so", "SEG"),
     ("1.2.840.10008.5.1.4.1.1.88.34", "measurements by TID 1500; and findings that cannot be drawn, as text", "SR"),
     ("1.2.840.10008.5.1.4.1.1.88.33", "fetal biometry by TID 5000; TID 5300 of sources without a time zone", "SR"),

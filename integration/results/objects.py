@@ -6,8 +6,9 @@ no enhanced picture without one, no key objects where nothing was found. What is
 - SEG, SR and SC. Viewers that draw segmentations and measurements show the first two over the source; the Secondary
   Capture is for all others, and shows what was meant even where everything else fails.
 - ENH, of the tasks that make pictures: it is their answer.
-- KOS of a clip: it leads to the few frames that matter among a hundred, and changes nothing on the screen. A still has
-  but one frame, so that its selection would only lengthen the list of series.
+- KOS of a clip: it leads to the few frames that matter among a hundred, which is what DICOM has it for (PS3.3 A.35.4),
+  and changes nothing on the screen; OHIF, which knows none, lists one series more with a warning sign. A still has but
+  one frame, so that its selection would only lengthen the list of series.
 
 What a site has to ask for:
 

@@ -25,6 +25,7 @@ class SegmentationType(StrEnum):
 
     BINARY = "binary"
     LABELMAP = "labelmap"
+    FRACTIONAL = "fractional"  # probabilities, of masks that all have them
 
 
 class Source(Protocol):

@@ -20,7 +20,7 @@ from integration.results.pdf import build_pdf
 from integration.results.pr import build_pr
 from integration.results.request import ResultObject, ResultRequest
 from integration.results.sc import build_enhanced, build_sc
-from integration.results.seg import LABEL_MAP_SEGMENTATION, build_seg
+from integration.results.seg import build_seg
 from integration.results.sr import build_sr, build_sr_echo, build_sr_ob, build_sr_text, changes_of
 from models.findings import EnhancedImage, Mask
 
@@ -42,7 +42,7 @@ _LATER: Final[tuple[tuple[str, Callable[[ResultRequest, tuple[ResultObject, ...]
 """What refers to the others, and so comes after them."""
 _SILENCE: Final = (("SR-TEXT", build_sr_text), ("SR", build_sr))  # one of them always has something to say
 _TRANSFER_SYNTAX: Final = {"SC": JPEGBaseline8Bit}  # by role; the others: Explicit VR Little Endian
-_TRANSFER_SYNTAX_OF_CLASS: Final = {LABEL_MAP_SEGMENTATION: RLELossless}
+_TRANSFER_SYNTAX_OF_SEGMENTATION: Final = {"LABELMAP": RLELossless, "FRACTIONAL": RLELossless}
 
 
 def write_results(request: ResultRequest, folder: Path) -> tuple[ResultObject, ...]:
@@ -95,8 +95,8 @@ def write_one(role: str, ds: Dataset, folder: Path) -> ResultObject:
     UnwritableFolder
     """
     path = folder / f"{ds.SOPInstanceUID}.dcm"
-    of_class = _TRANSFER_SYNTAX_OF_CLASS.get(str(ds.SOPClassUID), ExplicitVRLittleEndian)
-    transfer_syntax = _TRANSFER_SYNTAX.get(role, of_class)
+    of_type = _TRANSFER_SYNTAX_OF_SEGMENTATION.get(str(ds.get("SegmentationType")), ExplicitVRLittleEndian)
+    transfer_syntax = _TRANSFER_SYNTAX.get(role, of_type)
     try:
         sha256 = _write_whole(ds, transfer_syntax, path)
     except OSError as error:

@@ -153,7 +153,11 @@ class Engine:
             The engine was closed meanwhile.
         """
         package = self.package(task)
-        reader = reader_of(package.card.settings, lambda gathered: self._conclude(package, gathered, priority))
+        reader = reader_of(
+            package.card.settings,
+            lambda gathered: self._conclude(package, gathered, priority),
+            likely=self.options.likely,
+        )
         window: deque[Coming] = deque()
         done = 0
         try:

@@ -37,4 +37,5 @@ class EngineOptions:
     feature_bytes: int = 48 << 20  # of maps kept for other tasks on the same frames
     pass_limit_s: float = 120.0  # after which a pass counts as hung
     pinned: tuple[str, ...] = ()  # tasks that stay in memory
+    likely: bool = False  # masks keep the probabilities of their pixels, which a fractional segmentation is made of
     threads: int | None = None  # CPU threads of a pass; None: one for small encoders, torch's own choice for large ones

@@ -34,25 +34,31 @@ from models.readers.view import ViewReader
 __all__ = ["Conclude", "Raw", "Reader", "Seen", "reader_of"]
 
 
-def _outline(settings: OutlineSettings, conclude: Conclude) -> Reader:
-    return OutlineReader(settings)
-
-
-READERS: dict[type[Any], Callable[[Any, Conclude], Reader]] = {
-    OutlineSettings: _outline,
-    DetectionSettings: lambda settings, _: DetectionReader(settings),
-    LandmarksSettings: lambda settings, _: LandmarksReader(settings),
-    RegressionSettings: RegressionReader,
-    EnhancementSettings: lambda settings, _: EnhancementReader(settings),
-    ReportSettings: ReportReader,
-    SegmentationSettings: lambda settings, _: StructuresReader(settings),
-    ClassificationSettings: lambda settings, _: CategoryReader(settings),
-    OrdinalSettings: lambda settings, _: OrdinalReader(settings),
-    ViewSettings: lambda settings, _: ViewReader(settings),
-    QualitySettings: lambda settings, _: QualityReader(settings),
+READERS: dict[type[Any], Callable[[Any, Conclude, bool], Reader]] = {
+    OutlineSettings: lambda settings, _, likely: OutlineReader(settings, likely=likely),
+    DetectionSettings: lambda settings, *_: DetectionReader(settings),
+    LandmarksSettings: lambda settings, *_: LandmarksReader(settings),
+    RegressionSettings: lambda settings, conclude, _: RegressionReader(settings, conclude),
+    EnhancementSettings: lambda settings, *_: EnhancementReader(settings),
+    ReportSettings: lambda settings, conclude, _: ReportReader(settings, conclude),
+    SegmentationSettings: lambda settings, _, likely: StructuresReader(settings, likely=likely),
+    ClassificationSettings: lambda settings, *_: CategoryReader(settings),
+    OrdinalSettings: lambda settings, *_: OrdinalReader(settings),
+    ViewSettings: lambda settings, *_: ViewReader(settings),
+    QualitySettings: lambda settings, *_: QualityReader(settings),
 }
 
 
-def reader_of(settings: Settings, conclude: Conclude) -> Reader:
-    """A fresh reader for one job of a task with these settings."""
-    return READERS[type(settings)](settings, conclude)
+def reader_of(settings: Settings, conclude: Conclude, *, likely: bool = False) -> Reader:
+    """A fresh reader for one job of a task with these settings.
+
+    Parameters
+    ----------
+    settings
+        Of the task's card.
+    conclude
+        What its head makes of all frames.
+    likely
+        Whether masks keep the probabilities of their pixels: some kilobytes more for each.
+    """
+    return READERS[type(settings)](settings, conclude, likely)

@@ -19,13 +19,19 @@ def mask_in_frame(likely: NDArray[np.float32], place: Place) -> NDArray[np.bool_
 
     The map is interpolated before it is cut, so that an edge lies between pixels of the square where it should.
     """
+    return likely_in_frame(likely, place) >= LEVEL
+
+
+def likely_in_frame(likely: NDArray[np.float32], place: Place) -> NDArray[np.float32]:
+    """A map (S, S) of the square in the whole frame, (rows, columns); 0 outside the looked-at view."""
     left, top, right, bottom = place.view
     size = (right - left + 1, bottom - top + 1)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     edge = cv2.BORDER_REPLICATE  # a structure that runs out of the picture ends with it, not half a pixel before
-    likely_there = cv2.warpAffine(likely, place.box.matrix(), size, flags=flags, borderMode=edge)
-    whole = np.zeros((place.rows, place.columns), bool)
-    whole[top : bottom + 1, left : right + 1] = likely_there >= LEVEL
+    whole = np.zeros((place.rows, place.columns), np.float32)
+    whole[top : bottom + 1, left : right + 1] = cv2.warpAffine(
+        likely, place.box.matrix(), size, flags=flags, borderMode=edge
+    )
     return whole
 
 

@@ -23,6 +23,7 @@ class Marked:
     frame: int
     place: Place
     likely: NDArray[np.float32]  # (S, S), at or above `LEVEL` where the structure is; other parts 0
+    probability: NDArray[np.float32]  # (S, S), of the structure, as the head says it; other parts 0
     confidence: float  # mean probability inside, 0 to 1
     silence: str | None  # why it may not be said, in words with the numbers; None: it may
 
@@ -70,7 +71,8 @@ def mark(
         silence = f"the {name} takes {share:.1%} of the picture, outside {gates.area[0]:.1%} to {gates.area[1]:.1%}"
     elif confidence < gates.confidence:
         silence = f"the {name} is unsure (mean probability {confidence:.2f} < {gates.confidence:.2f})"
-    return Marked(frame=frame, place=place, likely=kept, confidence=confidence, silence=silence)
+    alone = np.where((likely >= LEVEL) & ~inside, np.float32(0), probability)
+    return Marked(frame=frame, place=place, likely=kept, probability=alone, confidence=confidence, silence=silence)
 
 
 def _kept(likely: NDArray[np.float32], asked: MaskedStructure, place: Place) -> NDArray[np.float32]:

@@ -31,8 +31,8 @@ class _Kept:
 class OutlineReader:
     """One structure, or as many as the settings allow, in each view of a still or a cine."""
 
-    def __init__(self, settings: OutlineSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: OutlineSettings, *, likely: bool = False) -> None:
+        self._settings, self._likely = settings, likely  # whether masks keep the probabilities of their pixels
         self._best: dict[View, _Kept] = {}  # the surest frame so far, by view
         self._numbers = Numbers()
         self._views: dict[View, int] = {}  # in the order in which something was outlined in them
@@ -101,7 +101,7 @@ class OutlineReader:
 
     def _outlined(self, reading: Reading, numbers: Sequence[int]) -> list[Mask]:
         parts = zip(apart(reading), self._groups(numbers), strict=True)
-        found = (mask_finding(one, group, self._settings) for one, group in parts)
+        found = (mask_finding(one, group, self._settings, likely=self._likely) for one, group in parts)
         return [mask for mask in found if mask is not None]
 
 

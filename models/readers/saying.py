@@ -11,6 +11,7 @@ from models.findings import Category, Code, Finding, Mask, Measure, NoFinding, P
 from models.geometry import diameters, outline_points, polygon
 from models.geometry.extents import extent
 from models.packages.settings import OutlineSettings, Question
+from models.readers.areas import likely_in_frame
 from models.readers.coordinates import as_points, to_frame
 from models.readers.judging import Reading, mask_in_frame
 
@@ -23,11 +24,18 @@ SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short axis")
 AREA = Code(value="42798000", scheme="SCT", meaning="Area")
 
 
-def mask_finding(reading: Reading, group: str, settings: OutlineSettings) -> Mask | None:
-    """The outline of one frame as a mask, or None where no pixel of the frame lies inside."""
+def mask_finding(reading: Reading, group: str, settings: OutlineSettings, *, likely: bool = False) -> Mask | None:
+    """The outline of one frame as a mask, or None where no pixel of the frame lies inside.
+
+    Where it is asked for, `likely`, with the probabilities of the outlined part as the head says them; of a task that
+    fits an ellipse they do not follow it.
+    """
     mask = mask_in_frame(reading)
     if not mask.any():
         return None
+    kept = None
+    if likely and reading.component is not None:
+        kept = Mask.deflate_likely(likely_in_frame(reading.component.likely, reading.place))
     structure = settings.structure
     return Mask(
         name=structure.name,
@@ -40,6 +48,7 @@ def mask_finding(reading: Reading, group: str, settings: OutlineSettings) -> Mas
         rows=reading.place.rows,
         columns=reading.place.columns,
         deflated=Mask.deflate(mask),
+        likely=kept,
     )
 
 

@@ -14,7 +14,7 @@ from models.findings import Finding, Mask, Measure, NoFinding, Quantity
 from models.geometry import polygon
 from models.geometry.extents import extent
 from models.packages.settings_pictures import MaskedStructure, SegmentationSettings
-from models.readers.areas import mask_in_frame, outline_in_frame
+from models.readers.areas import likely_in_frame, mask_in_frame, outline_in_frame
 from models.readers.ejecting import Ejection
 from models.readers.marking import Marked, against_others, mark
 from models.readers.reader import Raw, Seen
@@ -29,10 +29,17 @@ class StructuresReader:
 
     A structure that is nowhere marked is not mentioned while another is found; one that was marked and never passed
     its gates is said to be withheld, and why.
+
+    Parameters
+    ----------
+    settings
+        Of the card.
+    likely
+        Whether masks keep the probabilities of their pixels, as the head says them.
     """
 
-    def __init__(self, settings: SegmentationSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: SegmentationSettings, *, likely: bool = False) -> None:
+        self._settings, self._likely = settings, likely
         self._views: list[View] = []
         self._masks: list[Mask] = []
         self._best: dict[tuple[int, View], Marked] = {}  # the surest frame so far, by structure and view
@@ -111,8 +118,14 @@ class StructuresReader:
                 rows=marked.place.rows,
                 columns=marked.place.columns,
                 deflated=Mask.deflate(mask),
+                likely=self._probabilities(marked),
             )
         )
+
+    def _probabilities(self, marked: Marked) -> bytes | None:
+        if not self._likely:
+            return None
+        return Mask.deflate_likely(likely_in_frame(marked.probability, marked.place))
 
     def _group(self, asked: MaskedStructure, view: View) -> str:
         if view not in self._views:

@@ -82,7 +82,7 @@ def _engine(task: str, settings: Settings) -> tuple[Engine, TaskIdentity]:
         raise CommandFailed(f"no task package is called '{task}'; there are: {known}", USAGE)
     if identity.trial:
         typer.echo(f"{task} is a trial, nobody should rely on it: {identity.trial}", err=True)
-    return engine_of(packages, settings.models), identity
+    return engine_of(packages, settings.models, likely=settings.results.segmentation == "fractional"), identity
 
 
 def _answer(

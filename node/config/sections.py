@@ -439,10 +439,11 @@ class Results(Section):
         description="Kinds of objects that are written, of SEG, SR, SC, ENH, PR, KOS and PDF; null: SEG, SR, SC, ENH,"
         " of clips KOS too.",
     )
-    segmentation: Literal["binary", "labelmap"] = Field(
+    segmentation: Literal["binary", "labelmap", "fractional"] = Field(
         default="binary",
-        description="Masks as a binary Segmentation, which more software reads, or as a Label Map Segmentation, where"
-        " masks do not overlap.",
+        description="Masks as a binary Segmentation, which more software reads, as a Label Map Segmentation, where"
+        " masks do not overlap, or as a fractional one of the probabilities that the task gives, which OHIF does not"
+        " show.",
     )
 
 

@@ -17,8 +17,8 @@ from node.wake import engine_socket, leave_socket_folder, make_socket_folder
 _log = logging.getLogger(__name__)
 
 
-def engine_of(packages: Sequence[TaskPackage], models: Models) -> Engine:
-    """An engine for these packages, as the configuration wants it."""
+def engine_of(packages: Sequence[TaskPackage], models: Models, *, likely: bool = False) -> Engine:
+    """An engine for these packages, as the configuration wants it; `likely`: masks keep probabilities."""
     return Engine(
         packages,
         EngineOptions(
@@ -32,6 +32,7 @@ def engine_of(packages: Sequence[TaskPackage], models: Models) -> Engine:
             pass_limit_s=models.pass_limit_s,
             pinned=models.pin,
             threads=models.threads,
+            likely=likely,
         ),
     )
 

@@ -179,7 +179,7 @@ def run_worker(settings: Settings, stop: Stop) -> None:
     """
     packages, refusals = installed(settings)
     tell_refusals(refusals)
-    engine = engine_of(packages, settings.models)
+    engine = engine_of(packages, settings.models, likely=settings.results.segmentation == "fractional")
     warm_up()
     warm_engine(engine)
     database = connect(settings.database)

@@ -88,3 +88,17 @@ def test_still__unsure_second_nodule__is_left_out():
     found = reader.findings([raw, mirrored(raw)])
     assert set(masks(found)) == {("thyroid nodule 1", 1)}
     assert not any(isinstance(f, NoFinding) for f in found)
+
+
+def test_masks__asked_for_probabilities__each_has_those_of_its_own_part():
+    raw = answers(LEFT, RIGHT)
+    reader = reader_of(
+        SPECS["thyroid-nodule"].settings.model_copy(update={"most": 3}), nothing_to_conclude, likely=True
+    )
+    reader.see(told(raw))
+    reader.again()
+    found = [f for f in reader.findings([raw, mirrored(raw)]) if isinstance(f, Mask)]
+    assert len(found) == 2
+    for mask in found:
+        assert np.array_equal(mask.probabilities() > 127, mask.to_array())
+        assert mask.probabilities().max() == round(255 * 0.95)

@@ -9,8 +9,17 @@ from pydantic import ValidationError
 
 from models.findings import Mask, Measure, NoFinding, Quantity
 from models.geometry.extents import extent
+from models.readers import reader_of
 from tests.models.asking import SMALL, settings_of, small_pictures
-from tests.models.lessons import EDGE, Pupil, read_all, same_alone_or_together, structure, told
+from tests.models.lessons import (
+    EDGE,
+    Pupil,
+    nothing_to_conclude,
+    read_all,
+    same_alone_or_together,
+    structure,
+    told,
+)
 from trainer.losses_pictures import ClassMap, Masks, segmentation_loss
 
 
@@ -188,3 +197,18 @@ def test_no_frames__says_that_there_were_none():
 def test_settings__inconsistent__refused_in_words(structures, words):
     with pytest.raises(ValidationError, match=words):
         card(*structures)
+
+
+def test_mask__asked_for_probabilities__has_those_of_its_own_part_as_the_head_says_them():
+    part, other = square(10, 10, 29, 29, 0.8), square(50, 50, 57, 57, 0.9)
+    faint = square(10, 30, 29, 39, 0.3)
+    reader = reader_of(card(asked("a"), exclusive=False), nothing_to_conclude, likely=True)
+    reader.see(seen(part + other + faint))
+    (mask,) = reader.findings([])
+    assert np.array_equal(mask.probabilities(), np.rint(255 * (part + faint)).astype(np.uint8))
+    assert np.array_equal(mask.to_array(), part > 0)
+
+
+def test_mask__nobody_asked_for_probabilities__has_none():
+    (mask,) = read_all(card(asked("a"), exclusive=False), [seen(square(10, 10, 29, 29, 0.8))])
+    assert mask.likely is None and mask.probabilities() is None

@@ -1,5 +1,5 @@
 """Masks to a DICOM Segmentation of a still or a cine."""
 
-from integration.results.seg.document import LABEL_MAP_SEGMENTATION, build_seg
+from integration.results.seg.document import build_seg
 
-__all__ = ["LABEL_MAP_SEGMENTATION", "build_seg"]
+__all__ = ["build_seg"]

@@ -1,4 +1,4 @@
-"""A Segmentation of a still or of an ultrasound cine, which has no Frame of Reference: binary, or a label map.
+"""A Segmentation of a still or of an ultrasound cine, which has no Frame of Reference: bits, probabilities or labels.
 
 Frames are tied to the source by derivation, not by geometry, and counted along the segment and the time. OHIF 3.13
 wants a plane orientation and pixel measures all the same; `ResultOptions.ohif_compat` gives them.
@@ -11,12 +11,15 @@ Functional Groups).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Sequence as Many
 from typing import Final
 
+import numpy as np
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
+from numpy.typing import NDArray
 from pydicom import Dataset, Sequence
 from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
@@ -49,7 +52,8 @@ def build_seg(request: ResultRequest) -> Dataset | None:
     segments = segments_of(request.findings)
     if not segments:
         return None
-    labels = _as_label_map(request, segments)
+    stored = _stored_as(request, segments)
+    labels = stored is SegmentationType.LABELMAP
     spacing = _spacing_mm(request, segments)
     scale = "" if spacing is not None else ", no scale"
     sop_class = LABEL_MAP_SEGMENTATION if labels else str(SegmentationStorage)
@@ -64,17 +68,28 @@ def build_seg(request: ResultRequest) -> Dataset | None:
     ds.PerFrameFunctionalGroupsSequence = Sequence(_frame_items(request, segments, labels=labels))
     ds.NumberOfFrames = len(ds.PerFrameFunctionalGroupsSequence)
     ds.ReferencedSeriesSequence = Sequence([_source_series(request)])
-    if labels:
-        _add_label_maps(request, ds, segments)
-    else:
-        _add_bits(request, ds, segments)
+    match stored:
+        case SegmentationType.LABELMAP:
+            _add_label_maps(request, ds, segments)
+        case SegmentationType.FRACTIONAL:
+            _add_probabilities(ds, segments)
+        case SegmentationType.BINARY:
+            _add_bits(request, ds, segments)
     return ds
 
 
-def _as_label_map(request: ResultRequest, segments: Many[Segment]) -> bool:
-    """Whether the masks become a label map: if that is asked for, and none of them overlap, which it cannot hold."""
-    asked = request.options.segmentation is SegmentationType.LABELMAP
-    return asked and len(segments) <= MOST_LABELS and not overlap(segments)
+def _stored_as(request: ResultRequest, segments: Many[Segment]) -> SegmentationType:
+    """As it is asked for, where the masks can be stored so; else binary.
+
+    A label map holds no masks that overlap, and a fractional segmentation wants the probabilities of all.
+    """
+    match request.options.segmentation:
+        case SegmentationType.LABELMAP if len(segments) <= MOST_LABELS and not overlap(segments):
+            return SegmentationType.LABELMAP
+        case SegmentationType.FRACTIONAL if all(segment.fractional for segment in segments):
+            return SegmentationType.FRACTIONAL
+        case _:
+            return SegmentationType.BINARY
 
 
 def _add_image(request: ResultRequest, ds: Dataset) -> None:
@@ -99,13 +114,26 @@ def _add_bits(request: ResultRequest, ds: Dataset, segments: Many[Segment]) -> N
 
 
 def _add_label_maps(request: ResultRequest, ds: Dataset, segments: Many[Segment]) -> None:
-    """A byte a pixel with the number of its segment, 0 where it belongs to none; RLE makes masks small."""
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+    """A byte a pixel with the number of its segment, 0 where it belongs to none."""
     ds.SegmentationType = "LABELMAP"
     ds.SegmentsOverlap = "NO"
     ds.PixelPaddingValue = 0
-    rows, columns = request.source.rows, request.source.columns
-    ds.PixelData = encapsulate([run_length_coded(labels) for labels in label_maps(segments, rows, columns)])
+    _add_bytes(ds, label_maps(segments, request.source.rows, request.source.columns))
+
+
+def _add_probabilities(ds: Dataset, segments: Many[Segment]) -> None:
+    """A byte a pixel with the probability that it belongs to the frame's segment (PS3.3 C.8.20.2.3.2)."""
+    ds.SegmentationType = "FRACTIONAL"
+    ds.SegmentationFractionalType = "PROBABILITY"
+    ds.MaximumFractionalValue = 255
+    ds.SegmentsOverlap = "UNDEFINED"
+    _add_bytes(ds, (segment.probabilities(frame) for segment in segments for frame in segment.frames))
+
+
+def _add_bytes(ds: Dataset, frames: Iterable[NDArray[np.uint8]]) -> None:
+    """Frames of a byte a pixel, (rows, columns) each, one after another; RLE makes them small."""
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+    ds.PixelData = encapsulate([run_length_coded(frame) for frame in frames])
     ds["PixelData"].VR = "OB"
     ds["PixelData"].is_undefined_length = True
 

@@ -13,11 +13,23 @@ from models.findings import Finding, Mask
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Segment:
-    """One thing found: `frames` holds its packed mask by source frame, none of them empty."""
+    """One thing found: `frames` holds its packed mask by source frame, none of them empty, `masks` what it is of."""
 
     number: int  # from 1
     first: Mask  # for name and codes
     frames: dict[int, NDArray[np.uint8]]
+    masks: dict[int, list[Mask]]
+
+    @property
+    def fractional(self) -> bool:
+        """Whether the probability of every pixel is known."""
+        return all(mask.likely is not None for masks in self.masks.values() for mask in masks)
+
+    def probabilities(self, frame: int) -> NDArray[np.uint8]:
+        """Of the pixels of a frame, (rows, columns), 255 for 1; of a fractional segment."""
+        known = [found for mask in self.masks[frame] if (found := mask.probabilities()) is not None]
+        joined: NDArray[np.uint8] = np.maximum.reduce(known)
+        return joined
 
 
 def segments_of(findings: Sequence[Finding]) -> tuple[Segment, ...]:
@@ -27,6 +39,7 @@ def segments_of(findings: Sequence[Finding]) -> tuple[Segment, ...]:
     """
     firsts: dict[str, Mask] = {}
     frames: dict[str, dict[int, NDArray[np.uint8]]] = {}
+    masks: dict[str, dict[int, list[Mask]]] = {}
     for mask in findings:
         packed = mask.packed if isinstance(mask, Mask) else None
         if not isinstance(mask, Mask) or packed is None or not packed.any():
@@ -35,8 +48,9 @@ def segments_of(findings: Sequence[Finding]) -> tuple[Segment, ...]:
         by_frame = frames.setdefault(mask.group, {})
         before = by_frame.get(mask.frame)
         by_frame[mask.frame] = packed if before is None else before | packed
+        masks.setdefault(mask.group, {}).setdefault(mask.frame, []).append(mask)
     return tuple(
-        Segment(number=number, first=first, frames=dict(sorted(frames[group].items())))
+        Segment(number=number, first=first, frames=dict(sorted(frames[group].items())), masks=masks[group])
         for number, (group, first) in enumerate(firsts.items(), 1)
     )
 

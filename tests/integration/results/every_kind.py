@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from integration.pixels import SourceImage
@@ -30,8 +31,10 @@ REGIONS = {
 }
 
 
-def named_source(folder: Path, *, frames: int, kind: str, regions: str, names: str) -> SourceImage:
-    """A source of a kind, with regions and the patient's name as `REGIONS` and `NAMES` have them."""
+def named_source(
+    folder: Path, *, frames: int, kind: str, regions: str, names: str, text: Mapping[str, object] = {}
+) -> SourceImage:
+    """A source of a kind, with regions and the patient's name as `REGIONS` and `NAMES` have them, and other texts."""
     character_set, name = NAMES[names]
     return write_source(
         folder,
@@ -39,7 +42,7 @@ def named_source(folder: Path, *, frames: int, kind: str, regions: str, names: s
         kind=kind,
         regions=REGIONS[regions],
         character_set=character_set,
-        text={"PatientName": name},
+        text={"PatientName": name, **text},
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from integration.pixels import SourceImage, in_physical_units
 from models.findings import Code, Finding, Mask, Measure, Narrative, Quantity
 from models.readers.ejecting import METHOD
@@ -65,10 +67,13 @@ def by_discs(*, diastole: int = 2, systole: int = 4) -> tuple[Finding, ...]:
     )
 
 
-def volumes(
-    source: SourceImage, *, diastole: int = 2, systole: int = 4, coded: tuple[Code, ...] = VOLUME_CODES
-) -> tuple[Finding, ...]:
+def volumes(source: SourceImage, **phases: Any) -> tuple[Finding, ...]:
     """Largest and smallest volume of the left ventricle as outlines of a clip give them, in ml where it has a scale."""
+    return in_physical_units(piles(**phases), source.calibration)
+
+
+def piles(*, diastole: int = 2, systole: int = 4, coded: tuple[Code, ...] = VOLUME_CODES) -> tuple[Finding, ...]:
+    """The same in pixels, as a task gives them."""
     (x, y), found = CENTRE, list[Finding]()
     for name, code, frame, width in zip(
         ("end-diastolic volume", "end-systolic volume"), coded, (diastole, systole), WIDTHS, strict=True
@@ -90,7 +95,7 @@ def volumes(
                 method=METHOD,
             )
         )
-    return in_physical_units(found, source.calibration)
+    return tuple(found)
 
 
 def estimated(*, code: Code = EJECTION) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -239,6 +239,16 @@ def lesion_findings(source: SourceImage, *, frame: int = 1) -> tuple[Finding, ..
         probability=0.714,
     )
     return mask, answer
+
+
+def with_probabilities(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The same with probabilities of their masks' pixels: above a half inside, falling off over some pixels."""
+    return tuple(replace(each, likely=_blurred(each)) if isinstance(each, Mask) else each for each in findings)
+
+
+def _blurred(mask: Mask) -> bytes:
+    soft = cv2.GaussianBlur(mask.to_array().astype(np.float32), (0, 0), 2)
+    return Mask.deflate_likely(np.where(mask.to_array(), np.maximum(soft, 0.51), np.minimum(soft, 0.49)))
 
 
 def no_finding(frame: int = 1) -> tuple[Finding, ...]:

@@ -12,8 +12,9 @@ import pytest
 from integration.results import ObjectKind, ResultOptions, SegmentationType, write_results
 from integration.results.objects import kind_of
 from integration.results.references import Reference
+from models.findings import Mask
 from node.config import ObjectKind as Configured
-from node.config.sections import ResultRole
+from node.config.sections import ResultRole, Results
 from tests.integration.results.every_kind import NAMES, findings_of, named_source
 from tests.integration.results.sources import (
     COLUMNS,
@@ -23,10 +24,12 @@ from tests.integration.results.sources import (
     lesion_findings,
     no_finding,
     request_of,
+    with_probabilities,
     write_source,
 )
 
 EVERYTHING = ResultOptions(objects=tuple(ObjectKind))
+FRACTIONS = ResultOptions(objects=("SEG",), segmentation=SegmentationType.FRACTIONAL)
 LABELS = ResultOptions(objects=("SEG",), segmentation=SegmentationType.LABELMAP)
 
 
@@ -130,6 +133,41 @@ def test_label_map__masks_overlap__stays_binary(tmp_path):
     source = write_source(tmp_path / "source")
     (result,) = write_results(request_of(source, findings_of(source), options=LABELS), tmp_path)
     assert result.sop_class_uid == "1.2.840.10008.5.1.4.1.1.66.4"
+
+
+@pytest.mark.parametrize("frames", [1, 5], ids=["still", "cine"])
+def test_fractional__of_probabilities__is_valid_and_read_back_equal(tmp_path, validate, frames):
+    source = write_source(tmp_path / "source", frames=frames)
+    findings = with_probabilities(findings_of(source))
+    (result,) = write_results(request_of(source, findings, options=FRACTIONS), tmp_path)
+    assert result.sop_class_uid == "1.2.840.10008.5.1.4.1.1.66.4"
+    assert validate(result.path) == []
+    seg = highdicom.seg.segread(result.path)
+    assert (seg.segmentation_type.value, seg.segmentation_fractional_type.value) == ("FRACTIONAL", "PROBABILITY")
+    assert seg.MaximumFractionalValue == 255
+    if frames > 1:
+        read = seg.get_pixels_by_source_frame("2.25.111", [2, 3, 5], assert_missing_frames_are_empty=True)
+    else:
+        read = seg.get_pixels_by_source_instance(["2.25.111"])
+    wanted = np.zeros(read.shape, np.float32)
+    positions = {2: 0, 3: 1, 5: 2} if frames > 1 else {1: 0}
+    for mask in findings:
+        if isinstance(mask, Mask):
+            wanted[positions[mask.frame], ..., int(mask.group == "breast mass 1")] = mask.probabilities() / 255
+    assert read == pytest.approx(wanted, abs=1e-6)
+    assert 0 < ((wanted > 0) & (wanted < 1)).sum()
+
+
+def test_fractional__some_masks_without_probabilities__stays_binary(tmp_path):
+    source = write_source(tmp_path / "source")
+    findings = (*with_probabilities(head_findings(source)), *lesion_findings(source))
+    (result,) = write_results(request_of(source, findings, options=FRACTIONS), tmp_path)
+    assert pydicom.dcmread(result.path).SegmentationType == "BINARY"
+
+
+def test_segmentations__of_configuration_and_writer__are_the_same():
+    configured = get_args(Results.model_fields["segmentation"].annotation)
+    assert set(configured) == {kind.value for kind in SegmentationType}
 
 
 def test_reference__of_a_result__is_where_it_was_written(tmp_path):

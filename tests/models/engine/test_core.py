@@ -23,6 +23,7 @@ from models.engine import (
 )
 from models.engine import passes as passes_module
 from models.engine import serving as serving_module
+from models.findings import Mask
 from models.heads.outline import OutlineHead
 from models.heads.task import TaskHeads
 from tests.models import test_regression
@@ -391,3 +392,14 @@ def test_long_clip__memory_stays_flat(two):
         before = peak()
         engine.run("first", clip(400))
         assert peak() - before < 30e6
+
+
+@pytest.mark.parametrize("likely", [False, True])
+def test_engine__asked_for_probabilities__gives_them_with_its_masks(tmp_path, likely):
+    with Engine(made(tmp_path, "first"), likely=likely) as engine:
+        masks = [each for each in engine.run("first", frames(2)).findings if isinstance(each, Mask)]
+    assert masks
+    for mask in masks:
+        known = mask.probabilities()
+        assert (known is not None) == likely
+        assert known is None or np.array_equal(known > 127, mask.to_array())
