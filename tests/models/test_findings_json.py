@@ -30,6 +30,18 @@ def test_quantity__geometric__value_unit_points_and_no_absent_key():
     }
 
 
+def test_quantity__volume__has_its_discs_as_a_polygon_on_its_frame():
+    sides = ((5.0, 0.0), (3.0, 4.0), (5.0, 8.0), (7.0, 4.0))
+    code = Code(value="18026-5", scheme="LN", meaning="Left Ventricular End Diastolic Volume")
+    volume = Quantity(
+        name="end-diastolic volume", group="ejection fraction 1", frame=3, value=118.2, unit="ml",
+        measure=Measure.VOLUME, points=sides, code=code,
+    )  # fmt: skip
+    table = json.loads(json.dumps(finding_to_json(volume)))
+    assert (table["value"], table["unit"], table["frame"], table["code"]["value"]) == (118.2, "ml", 3, "18026-5")
+    assert table["points"] == [list(point) for point in sides]
+
+
 def test_mask__runs__give_the_mask_again():
     mask = np.zeros((5, 7), bool)
     mask[1:4, 2:5] = True
