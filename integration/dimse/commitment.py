@@ -19,6 +19,7 @@ from typing import Any, Final
 from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.dsutils import encode
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.presentation import build_context, build_role
 
 from integration.dimse.errors import (
@@ -161,10 +162,15 @@ def request_commitment(peer: Peer, request: CommitmentRequest, linger_s: float) 
             return error.status, None
         if report.transaction_uid == request.transaction_uid:
             reports.append(report)
-            came.set()
         return 0x0000, None
 
-    with _association(peer, as_scp=False, handlers=[(evt.EVT_N_EVENT_REPORT, take)]) as assoc:
+    def sent(event: Any) -> None:  # noqa: ANN401 - pynetdicom is not typed
+        # Not before the response is out: pynetdicom would release the association while the report is being taken.
+        if reports and isinstance(event.pdu, P_DATA_TF):
+            came.set()
+
+    handlers = [(evt.EVT_N_EVENT_REPORT, take), (evt.EVT_PDU_SENT, sent)]
+    with _association(peer, as_scp=False, handlers=handlers) as assoc:
         status, _ = assoc.send_n_action(
             _request_data_set(request), REQUEST_ACTION, STORAGE_COMMITMENT, WELL_KNOWN_INSTANCE
         )

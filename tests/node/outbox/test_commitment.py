@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context, build_role
 
+from integration.dimse import CommitmentRequest, Peer, Reference, request_commitment
 from node.config import Settings
 from node.db import DeliveryState, connect, read, write
 from node.db.tables import delivery
@@ -175,6 +178,26 @@ def test_archive__commits_on_the_same_association__delivery_is_committed(tmp_pat
         assert set(made.answers) == {0}
         assert {each.committed_at is not None for each in node.to("pacs")} == {True}
         assert node.words() == {"committed"}
+
+
+def test_archive__reports_at_once__has_its_answer_before_the_association_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Preempted(threading.Event):
+        """Others run before whoever sets it goes on, as on a busy machine."""
+
+        def set(self) -> None:
+            super().set()
+            threading.Event().wait(0.05)
+
+    monkeypatch.setattr("integration.dimse.commitment.threading", SimpleNamespace(Event=Preempted))
+    asked = CommitmentRequest(
+        transaction_uid="1.2.826.99.1", references=(Reference(sop_class=COMMITMENT, sop_instance="1.2.826.1.1"),)
+    )
+    with archive(lambda _n, _uids: {}) as (made, configured):
+        peer = Peer(ae_title="ARCHIVE", host="127.0.0.1", port=configured["port"], response_timeout_s=60)
+        report = request_commitment(peer, asked, 30)
+        made.join()
+    assert report is not None
+    assert made.answers == [0]
 
 
 def test_archive__reports_on_an_association_of_its_own__listener_takes_it(
