@@ -34,6 +34,8 @@ class RemoteStudy:
     uid: str
     date: str = ""  # Study Date, as DA
     modalities: tuple[str, ...] = ()  # Modalities in Study, where the PACS tells
+    patient_id: str = field(default="", repr=False)  # where it was asked for
+    issuer: str = field(default="", repr=False)  # Issuer of Patient ID, where it was asked for and the PACS tells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

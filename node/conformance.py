@@ -95,10 +95,20 @@ def _overview(settings: Settings) -> list[str]:
         ("Modality Performed Procedure Step", "", _said(listener.mpps), "no"),
         ("Instance Availability Notification", "", _said(listener.availability), "no"),
         ("Storage Commitment Push Model", "", _said(listener.commitment), "where a peer has `commitment`"),
-        ("Query/Retrieve (FIND, MOVE, GET), Study Root", "", "no", "`pull`; gathering of training data, by MOVE"),
+        (
+            "Query/Retrieve (FIND, MOVE, GET), Study Root",
+            "",
+            "no",
+            "`pull`, priors, images of work items; gathering of training data, by MOVE",
+        ),
         ("Worklist service (UPS-RS)", "`/dicom-web/workitems`", "yes, without subscriptions", "no"),
         ("Store transaction (STOW-RS)", "`/dicom-web/studies`", "yes", "results, to peers of kind `dicomweb`"),
-        ("Search and Retrieve transactions (QIDO-RS, WADO-RS)", "", "no", "`pull`; gathering of training data"),
+        (
+            "Search and Retrieve transactions (QIDO-RS, WADO-RS)",
+            "",
+            "no",
+            "`pull`, priors, images of work items; gathering of training data",
+        ),
     ]
     return [
         "# DICOM Conformance Statement",
@@ -197,8 +207,9 @@ def _networking(settings: Settings) -> list[str]:
         *_table(("SOP class", "UID", "how"), [(_name(uid), f"`{uid}`", how) for uid, how in FETCHING]),
         "",
         f"Queries are proposed in {_syntaxes(context.transfer_syntax for context in contexts_of(FIND))}. Matching keys"
-        " are those that a user names; UIDs, Study Date, Modalities in Study, Modality and SOP Class UID are asked to"
-        " be returned. With C-GET, storage is proposed for the SOP classes that the PACS told,"
+        " are those that a user names; for priors Patient ID, a range of Study Date and US in Modalities in Study; for"
+        " work items UIDs. UIDs, Study Date, Modalities in Study, Modality and SOP Class UID are asked to be returned,"
+        " for priors Issuer of Patient ID too. With C-GET, storage is proposed for the SOP classes that the PACS told,"
         f" {CLASSES_AT_ONCE} to an association, in a context for each of {len(SYNTAXES)} transfer syntaxes:"
         f" {_syntaxes(SYNTAXES)}. Leaving early sends C-CANCEL.",
     ]
@@ -299,6 +310,10 @@ def _worklist(settings: Settings) -> list[str]:
         "Paths are below `/dicom-web`; the media type is `application/dicom+json`; callers are those of 3.1. Matching"
         " is by single value, UID list, wildcards and ranges of dates and times, without offsets from UTC; person names"
         " whatever their case; no fuzzy matching.",
+        "",
+        "Inputs that are not here are fetched where RetrieveAETitle of DICOMRetrievalSequence is that of a configured"
+        " peer, or RetrieveURL of WADORSRetrievalSequence lies below the DICOMweb root of one; no other address is"
+        " called.",
         "",
         "Of a new work item, attributes of type 2 that are left out are added empty, and an empty WorklistLabel becomes"
         f" `{settings.node.ae_title}`; the answer then warns of modifications."

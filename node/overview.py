@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from node.jobs import Counts, Delivery, Job, Result, StudyDetail, StudyOverview
+    from node.jobs import Counts, Delivery, Job, Prior, Result, StudyDetail, StudyOverview
     from node.studies import Revision
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
@@ -33,6 +33,7 @@ def study_line(study: StudyOverview) -> dict[str, Json]:
         "state": study.state.value,
         "instances": study.instances,
         "conflicts": study.conflicts,
+        "prior": study.prior,
         "revisions": study.revisions,
         "closed_by": None if study.closed_by is None else study.closed_by.value,
         "first_received_at": _time(study.first_received_at),
@@ -51,6 +52,17 @@ def study_document(detail: StudyDetail) -> dict[str, Json]:
         "job_list": [job_document(each) for each in detail.jobs],
         "results": [result_document(each) for each in detail.results],
         "delivery_list": [delivery_document(each) for each in detail.deliveries],
+        "prior_list": [prior_document(each) for each in detail.priors],
+    }
+
+
+def prior_document(prior: Prior) -> dict[str, Json]:
+    """One prior of a study."""
+    return {
+        "study_instance_uid": prior.study_uid,
+        "source": prior.source,
+        "state": prior.state.value,
+        "reason": prior.reason,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 SCHEDULER: Final = "scheduler"
 WORKER: Final = "worker"
 OUTBOX: Final = "outbox"
+FETCHER: Final = "fetcher"
 
 
 class Stop(Protocol):

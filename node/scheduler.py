@@ -6,7 +6,7 @@ It does one thing after the other in one thread, each safe to repeat; deliveries
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -29,8 +29,9 @@ from node.jobs.looks import drop_outdated_looks
 from node.logs import log_context, masked
 from node.looking import NOBODY, Lookers, ViewBeforeRouting, lookers_of
 from node.outbox import Outbox
+from node.pulling import Fetchers, PriorFetcher, PriorsBeforeJobs, Step
 from node.renewal import renew_outdated
-from node.roles import OUTBOX, SCHEDULER, WORKER, Stop
+from node.roles import FETCHER, OUTBOX, SCHEDULER, WORKER, Stop
 from node.routing import InstanceFacts, Routes, compile_routes, read_header
 from node.services import Reporters, judge_commitments
 from node.studies import (
@@ -45,7 +46,7 @@ from node.studies import (
     unrouted_revisions,
 )
 from node.wake import Wake
-from node.workitems import Performer
+from node.workitems import Performer, WorkitemFetcher
 
 TAKE_BACK_S: Final = 2.0  # between two looks for lost leases
 LEAST_WAIT_S: Final = 0.005
@@ -97,9 +98,15 @@ class Scheduler:
         self._wake = wake
         self._clock = clock
         self._before = ViewBeforeRouting(engine=engine, routes=routes, lookers=lookers, policy=settings.jobs)
+        self._priors = PriorsBeforeJobs(settings=settings, engine=engine, root=archive.root)
         self._performer = Performer(settings, engine, routes, self._facts)
         self._took_back: datetime | None = None
         self._unroutable: set[int] = set()  # revisions that failed unexpectedly, told once
+
+    @property
+    def prior_sources(self) -> frozenset[str]:
+        """The peers that some route asks for priors."""
+        return self._priors.sources
 
     def start(self) -> None:
         """Take up the work of the last run.
@@ -112,6 +119,7 @@ class Scheduler:
         deliveries = release_delivery_leases(self._engine, is_gone, now, policy=self._settings.outbox)
         renewed = renew_outdated(self._engine, self._routes, now, policy=self._settings.jobs)
         drop_outdated_looks(self._engine, self._before.lookers.digests, now)
+        self._priors.start(now)
         self._performer.start(now)
         if renewed:
             _log.info("Waiting jobs go to the task packages installed now", extra=log_context(count=renewed))
@@ -138,6 +146,8 @@ class Scheduler:
         hold = Hold(seconds=node.step_hold_s, believed_s=node.announced_keep_s)
         indexed = index_incoming(self._archive, self._engine, quiet_s=node.study_quiet_s, now=self._clock(), hold=hold)
         judge_commitments(self._engine, self._archive.root, began, left=indexed.left)
+        if not indexed.left:
+            self._priors.settle(began, self._clock())
         settle_announcements(self._engine, self._clock(), keep_s=node.announced_keep_s)
         close_due(self._engine, self._clock())
         with read(self._engine) as connection:
@@ -183,7 +193,7 @@ class Scheduler:
             return 0
 
     def _route(self, revision: Revision) -> int:
-        if self._before.waits(revision):
+        if self._before.waits(revision) or self._priors.waits(revision, self._clock()):
             return 0
         with read(self._engine) as connection:
             instances = instances_of(connection, revision.id)
@@ -193,10 +203,18 @@ class Scheduler:
             return asked
         seen = self._before.seen(revision, facts, self._clock())
         planned = self._routes.plan([replace(each, view=seen.get(each.id, {})) for each in facts])
+        waiting = self._priors.ask(revision, planned, self._clock())
+        at_once = [plan for plan in planned if plan.route not in waiting]
         with write(self._engine) as connection:
-            new = create_jobs(connection, revision, planned, now=self._clock(), policy=self._settings.jobs)
+            new = create_jobs(
+                connection, revision, at_once, now=self._clock(), policy=self._settings.jobs, complete=not waiting
+            )
         about = log_context(study=revision.study_uid, revision=revision.number, count=len(new))
-        _log.info("Study routed", extra=about)
+        if waiting:
+            self._wake.ring(FETCHER)
+            _log.info("Priors are asked for before jobs start", extra=about)
+        else:
+            _log.info("Study routed", extra=about)
         return len(new)
 
     def _facts(self, each: StoredInstance) -> InstanceFacts:
@@ -228,18 +246,36 @@ def run_scheduler(settings: Settings, stop: Stop) -> None:
         engine, archive = connect(settings.database), Archive(settings.archive_dir)
         scheduler = Scheduler(settings, engine, archive, routes, wake, lookers=lookers)
         outbox, reporters = Outbox(settings, engine), Reporters(settings, engine)
+        kept = Archive(settings.archive_dir, settings.node.min_free_bytes)
+        fetchers = Fetchers(settings, _steps(settings, engine, kept, scheduler.prior_sources))
         try:
             _until_done(lambda: migrate(engine), wake, stop, settings)
             _until_done(scheduler.start, wake, stop, settings)
             outbox.start()
             reporters.start()
+            fetchers.start()
             _log.info("Scheduler ready", extra=log_context(count=len(routes.rules)))
             run_until_stopped(scheduler, wake, stop, settings)
         finally:
+            fetchers.stop()
             reporters.stop()
             outbox.stop()
+            kept.close()
             archive.close()
             engine.dispose()
+
+
+def _steps(
+    settings: Settings, engine: sa.Engine, archive: Archive, prior_sources: Collection[str]
+) -> dict[str, list[Step]]:
+    """What is fetched from each peer."""
+    steps: dict[str, list[Step]] = {}
+    for source in settings.askable:
+        if source in prior_sources:
+            steps.setdefault(source, []).append(PriorFetcher(settings, engine, archive, source).step)
+        if settings.workitems.perform:
+            steps.setdefault(source, []).append(WorkitemFetcher(settings, engine, archive, source).step)
+    return steps
 
 
 def run_until_stopped(scheduler: Scheduler, wake: Wake, stop: Stop, settings: Settings) -> None:

@@ -104,8 +104,13 @@ class DicomwebPacs:
         fields = ("StudyInstanceUID", "StudyDate", "ModalitiesInStudy")
         for each in self._search("studies", dict(wanted.study), fields):
             if uid := _uid(each, "StudyInstanceUID"):
-                modalities = tuple(_values(each, "ModalitiesInStudy"))
-                found[uid] = RemoteStudy(uid=uid, date="".join(_values(each, "StudyDate")), modalities=modalities)
+                found[uid] = RemoteStudy(
+                    uid=uid,
+                    date="".join(_values(each, "StudyDate")),
+                    modalities=tuple(_values(each, "ModalitiesInStudy")),
+                    patient_id="".join(_values(each, "PatientID")),
+                    issuer="".join(_values(each, "IssuerOfPatientID")),
+                )
             if len(found) >= most:
                 break
         return list(found.values())
@@ -165,7 +170,7 @@ class DicomwebPacs:
     def _search(self, path: str, keys: dict[str, str], fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         asked: dict[str, Any] = {keyword: value.replace("\\", ",") for keyword, value in keys.items() if value}
         try:
-            for each in self._pages(path, {**asked, "includefield": [*fields, *asked]}):
+            for each in self._pages(path, {**asked, "includefield": [*fields, *keys]}):
                 if _answers(each, keys):
                     yield each
         except _NoAnswer as fault:

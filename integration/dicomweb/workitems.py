@@ -107,6 +107,8 @@ class Inputs:
     study: str  # empty where none is named
     series: frozenset[str]  # whole series; with `instances` also empty: the whole study
     instances: frozenset[str]
+    retrieve_from: tuple[str, ...] = ()  # AE titles of which it is said that they have them
+    services: tuple[str, ...] = ()  # WADO-RS addresses likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,8 +296,12 @@ def _inputs_of(content: Dataset) -> tuple[Inputs, ...]:
     instances: dict[str, set[str]] = {}
     above = str(content.get("StudyInstanceUID") or "")
     whole: set[str] = set()
+    titles: dict[str, dict[str, None]] = {}
+    urls: dict[str, dict[str, None]] = {}
     for item in content.get("InputInformationSequence") or ():
         study = str(item.get("StudyInstanceUID") or above)
+        titles.setdefault(study, {}).update(dict.fromkeys(_said(item, "DICOMRetrievalSequence", "RetrieveAETitle")))
+        urls.setdefault(study, {}).update(dict.fromkeys(_said(item, "WADORSRetrievalSequence", "RetrieveURL")))
         named = {str(each.get("ReferencedSOPInstanceUID") or "") for each in item.get("ReferencedSOPSequence") or ()}
         if named - {""}:
             instances.setdefault(study, set()).update(named - {""})
@@ -309,9 +315,21 @@ def _inputs_of(content: Dataset) -> tuple[Inputs, ...]:
             study=study,
             series=frozenset() if study in whole else frozenset(series.get(study, ())),
             instances=frozenset() if study in whole else frozenset(instances.get(study, ())),
+            retrieve_from=tuple(titles.get(study, ())),
+            services=tuple(urls.get(study, ())),
         )
         for study in studies
     )
+
+
+def _said(item: Dataset, sequence: str, keyword: str) -> list[str]:
+    """The values of an attribute over the items of a sequence."""
+    found: list[str] = []
+    for each in item.get(sequence) or ():
+        value = each.get(keyword)
+        several = value if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue" else [value]
+        found += [str(one).strip() for one in several if one]
+    return found
 
 
 def _code(item: Dataset) -> tuple[str, str]:

@@ -164,8 +164,13 @@ class DimsePacs:
         with self._association() as questions, closing(_found(questions, "STUDY", keys)) as answers:
             for each in answers:
                 if uid := _uid(each, "StudyInstanceUID"):
-                    modalities = tuple(_values(each, "ModalitiesInStudy"))
-                    found[uid] = RemoteStudy(uid=uid, date="".join(_values(each, "StudyDate")), modalities=modalities)
+                    found[uid] = RemoteStudy(
+                        uid=uid,
+                        date="".join(_values(each, "StudyDate")),
+                        modalities=tuple(_values(each, "ModalitiesInStudy")),
+                        patient_id="".join(_values(each, "PatientID")),
+                        issuer="".join(_values(each, "IssuerOfPatientID")),
+                    )
                 if len(found) >= most:
                     break
         return list(found.values())

@@ -67,9 +67,11 @@ def pull(  # noqa: PLR0913 - each is an option of the command
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's have attribute values in them
         remote = remote_of(settings, source, None if by is None else by.value)
-        with _puller(settings, source, remote) as (puller, bytes_taken):
+        with _puller(settings, source, remote) as (puller, bytes_taken, own):
             studies, more = puller.found(wanted, limit)
             outcomes, stopped = _outcomes(puller, studies, wanted[0], dry_run=dry_run, quiet=as_json)
+            if not dry_run:
+                own([each.study.uid for each in outcomes if each.here])
     failed = stopped or any(outcome.state in ("incomplete", "failed") for outcome in outcomes)
     if as_json:
         document = {"source": source, "by": remote.way, "dry_run": dry_run, "interrupted": stopped, "more": more}
@@ -95,11 +97,19 @@ def _pairs(words: Any) -> dict[str, str]:  # noqa: ANN401 - a list of words
 
 
 @contextmanager
-def _puller(settings: Settings, source: str, remote: Any) -> Iterator[tuple[Puller, Callable[[], int]]]:  # noqa: ANN401 - imported when wanted
+def _puller(
+    settings: Settings,
+    source: str,
+    remote: Any,  # noqa: ANN401 - imported when wanted
+) -> Iterator[tuple[Puller, Callable[[], int], Callable[[list[str]], None]]]:
+    """What pulls, how many bytes came, and what makes studies that are here as priors studies like any other."""
+    from datetime import UTC, datetime
+
     from node.archive import Archive
-    from node.db import connect, migrate
+    from node.db import connect, migrate, write
     from node.pulling import ArchiveKeeper, Holdings, Puller, sender_of
     from node.roles import SCHEDULER
+    from node.studies import release_prior
     from node.wake import Wake
 
     taken = [0]
@@ -112,7 +122,16 @@ def _puller(settings: Settings, source: str, remote: Any) -> Iterator[tuple[Pull
         migrate(engine)
         keeper = ArchiveKeeper(archive, settings, sender_of(settings, source), took)
         with Wake(settings.data_dir) as wake:
-            yield Puller(remote, Holdings(archive, engine), keeper, lambda: wake.ring(SCHEDULER)), lambda: taken[0]
+
+            def own(uids: list[str]) -> None:
+                now = datetime.now(UTC)
+                for uid in uids:
+                    with write(engine) as connection:
+                        release_prior(connection, uid, now, now)
+                wake.ring(SCHEDULER)
+
+            puller = Puller(remote, Holdings(archive, engine), keeper, lambda: wake.ring(SCHEDULER))
+            yield puller, lambda: taken[0], own
     finally:
         engine.dispose()
         archive.close()

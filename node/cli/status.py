@@ -96,6 +96,11 @@ def _show_study(detail: StudyDetail) -> None:
         out.print(
             f"conflict   {study.conflicts} instances came with other bytes under a UID that was known; kept, unused"
         )
+    if study.prior:
+        out.print("prior      it was fetched for another study; routes see it when it is sent or pulled by itself")
+    for prior in detail.priors:
+        why = f": {prior.reason}" if prior.reason else ""
+        out.print(f"prior      {prior.study_uid} from {prior.source}, {prior.state.value}{why}", soft_wrap=True)
     if detail.revisions:
         rows = [(str(each.number), each.closed_by.value, ago(each.closed_at)) for each in detail.revisions]
         print_table(("revision", "closed by", "when"), rows, on=out)

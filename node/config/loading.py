@@ -15,6 +15,7 @@ from node.config.source import PREFIX, KeyPath, Source, did_you_mean, keys_under
 
 FILE_NAME = "echocare-node.yaml"
 TAGS = {"dimse", "folder"}  # pydantic names the union's member inside an error's location
+NOBODY_ASKABLE = "no peer can be asked for studies: add one of kind dimse, dicomweb or orthanc"
 DATA_DIR_VARIABLES = (f"{PREFIX}NODE__DATA_DIR", f"{PREFIX}DATA_DIR")
 
 
@@ -117,6 +118,8 @@ def _faults_between_keys(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
                 f"route {name!r} is written twice; it is route number {first[name] + 1} too",
             )
         yield from _unknown_peers(("routes", index, "send_to"), route.get("send_to"), known)
+        if isinstance(route.get("priors"), dict):
+            yield from _unaskable(("routes", index, "priors"), route["priors"].get("source"), peers)
     workitems = data.get("workitems")
     if isinstance(workitems, dict):
         yield from _unknown_peers(("workitems", "send_to"), workitems.get("send_to"), known)
@@ -127,6 +130,24 @@ def _unknown_peers(path: KeyPath, send_to: object, known: list[str]) -> Iterator
         if isinstance(peer, str) and peer not in known:
             hint = did_you_mean(peer, known) or f"; the peers are: {', '.join(known) or 'none'}"
             yield (*path, place), f"no peer is called {peer!r}{hint}"
+
+
+def _unaskable(path: KeyPath, source: object, peers: object) -> Iterator[tuple[KeyPath, str]]:
+    """Why nobody can be asked for priors."""
+    kinds = {str(name): _kind(peer) for name, peer in peers.items()} if isinstance(peers, dict) else {}
+    askable = [name for name, kind in kinds.items() if kind != "folder"]
+    those = f"those that can be asked for studies are: {', '.join(askable)}" if askable else NOBODY_ASKABLE
+    if source is None and len(askable) != 1:
+        yield path, f"source is needed, for {those}" if askable else those
+    elif isinstance(source, str) and source not in kinds:
+        hint = did_you_mean(source, askable)
+        yield (*path, "source"), f"no peer is called {source!r}{hint or '; ' + those}"
+    elif isinstance(source, str) and source not in askable:
+        yield (*path, "source"), f"peer {source!r} is a folder, which holds no studies to be asked for; {those}"
+
+
+def _kind(peer: object) -> object:
+    return peer.get("kind") if isinstance(peer, dict) else getattr(peer, "kind", None)
 
 
 def _is_list(value: object) -> TypeGuard[list[object]]:

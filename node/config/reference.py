@@ -17,6 +17,7 @@ from node.config.sections import (
     FolderPeer,
     Login,
     OrthancPeer,
+    Priors,
     Route,
     Tls,
 )
@@ -42,6 +43,7 @@ ITEMS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A peer of kind `orthanc`", OrthancPeer),
     ("A peer of kind `folder`", FolderPeer),
     ("An item of `routes`", Route),
+    ("`priors` of a route", Priors),
 )
 
 

@@ -343,6 +343,20 @@ class OrthancPeer(WebPeer):
 Peer: TypeAlias = Annotated[DimsePeer | DicomwebPeer | OrthancPeer | FolderPeer, Field(discriminator="kind")]
 
 
+class Priors(Section):
+    """Older ultrasound studies of the same patient, fetched before the jobs of a route start."""
+
+    source: Name | None = Field(
+        default=None,
+        description="Peer that is asked, of kind dimse, dicomweb or orthanc; null: the only such peer there is.",
+    )
+    most: int = Field(default=2, ge=1, le=20, description="Most studies, newest first.")
+    within_days: int = Field(default=1095, ge=1, le=36525, description="Oldest, in days before the study.")
+    wait_s: Seconds = Field(
+        default=120, description="Seconds that jobs wait for them; then they start with what is there."
+    )
+
+
 class Route(Section):
     """A rule: which images go to which task, and where its results are sent."""
 
@@ -354,6 +368,10 @@ class Route(Section):
     priority: Priority = Field(default=Priority.ROUTINE, description="stat, routine or shadow.")
     objects: Objects | None = Field(
         default=None, description="Kinds of objects that it writes; null: those of `results.objects`."
+    )
+    priors: Priors | None = Field(
+        default=None,
+        description="Older studies of the patient that are fetched first, such as `{most: 2}`; null: none.",
     )
 
 

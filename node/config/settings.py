@@ -18,6 +18,7 @@ from node.config.sections import (
     Node,
     Outbox,
     Peer,
+    Priors,
     Results,
     Route,
     Section,
@@ -96,6 +97,15 @@ class Settings(Section):
         if found is None or found.roles is None:
             return True
         return role in found.roles or role.partition("-")[0] in found.roles
+
+    @property
+    def askable(self) -> tuple[str, ...]:
+        """The peers that can be asked for studies."""
+        return tuple(name for name, peer in self.peers.items() if peer.kind != "folder")
+
+    def source_of(self, priors: Priors) -> str:
+        """The peer that is asked for priors; that there is one was checked when the configuration was read."""
+        return priors.source or next(iter(self.askable), "")
 
     def calling_ae(self, peer: str) -> str:
         """The AE title under which this node calls a DICOM peer."""

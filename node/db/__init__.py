@@ -6,12 +6,22 @@ SQLite by default, PostgreSQL by URL. What differs between them is in `node.db.d
 from node.db.engine import connect, read, write
 from node.db.errors import DatabaseUnavailable, SchemaNewer
 from node.db.migrate import migrate
-from node.db.states import DeliveryState, JobState, ReportState, Signal, StepState, StudyState, WorkitemState
+from node.db.states import (
+    DeliveryState,
+    JobState,
+    PriorState,
+    ReportState,
+    Signal,
+    StepState,
+    StudyState,
+    WorkitemState,
+)
 
 __all__ = [
     "DatabaseUnavailable",
     "DeliveryState",
     "JobState",
+    "PriorState",
     "ReportState",
     "SchemaNewer",
     "Signal",

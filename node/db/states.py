@@ -63,6 +63,16 @@ class ReportState(StrEnum):
     FAILED = "failed"  # given up: it cannot be reached
 
 
+class PriorState(StrEnum):
+    """How an older study stands that a route asks for."""
+
+    FETCHING = "fetching"
+    FETCHED = "fetched"  # nobody has looked yet whose it is
+    HERE = "here"  # of the same patient
+    REFUSED = "refused"  # of another one
+    FAILED = "failed"  # nothing of it came
+
+
 class WorkitemState(StrEnum):
     """Where a work item (Unified Procedure Step) is on its way (PS3.4 Table CC.1.1-1)."""
 

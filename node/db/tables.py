@@ -6,7 +6,16 @@ import sqlalchemy as sa
 
 from node.config.sections import Mode, Priority
 from node.db.columns import Utc, words
-from node.db.states import DeliveryState, JobState, ReportState, Signal, StepState, StudyState, WorkitemState
+from node.db.states import (
+    DeliveryState,
+    JobState,
+    PriorState,
+    ReportState,
+    Signal,
+    StepState,
+    StudyState,
+    WorkitemState,
+)
 
 UID = sa.String(64)
 DIGEST = sa.String(64)  # SHA-256, hexadecimal
@@ -35,6 +44,8 @@ study = sa.Table(
     sa.Column("signal", words(Signal)),  # a belief, stronger than the timer, that waits for the study to be closed
     sa.Column("signal_at", Utc),
     sa.Column("conflict", sa.Boolean, nullable=False),  # one UID came with two contents
+    # All of it was fetched as a prior of another study: it is closed, has no revision, and no rule sees it.
+    sa.Column("prior", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_study_state_quiet_until", "state", "quiet_until"),
     sa.Index("ix_study_last_received_at", "last_received_at"),
 )
@@ -80,6 +91,40 @@ revision_instance = sa.Table(
     sa.Column("revision_id", KEY, sa.ForeignKey("revision.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("instance_id", KEY, sa.ForeignKey("instance.id"), primary_key=True),
     sa.Index("ix_revision_instance_instance_id", "instance_id"),
+)
+
+prior_search = sa.Table(
+    "prior_search",  # older studies of a study's patient, which a peer is asked for because a route wants them
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("study_uid", UID, sa.ForeignKey("study.uid"), nullable=False),
+    sa.Column("source", sa.String(64), nullable=False),  # name of the peer
+    sa.Column("most", sa.Integer, nullable=False),
+    sa.Column("within_days", sa.Integer, nullable=False),
+    sa.Column("asked_at", Utc, nullable=False),
+    sa.Column("until", Utc, nullable=False),  # how long jobs wait for it
+    sa.Column("ended_at", Utc),  # nothing more is fetched
+    sa.Column("settled_at", Utc),  # and what came was looked at
+    sa.Column("reason", sa.Text),  # why something was not fetched
+    sa.UniqueConstraint("study_uid", "source"),
+    sa.Index("ix_prior_search_settled_at", "settled_at"),
+)
+
+prior = sa.Table(
+    "prior",
+    metadata,
+    sa.Column("id", KEY, primary_key=True, autoincrement=True),
+    sa.Column("search_id", KEY, sa.ForeignKey("prior_search.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("study_uid", UID, nullable=False),  # not a foreign key: it is written before anything of it comes
+    sa.Column("state", words(PriorState), nullable=False),
+    # What of the study is received between these times, from that calling AE or, where it is null, from anybody,
+    # comes because it was asked for.
+    sa.Column("since", Utc, nullable=False),
+    sa.Column("until", Utc),
+    sa.Column("sender", sa.String(16)),
+    sa.Column("reason", sa.Text),
+    sa.UniqueConstraint("search_id", "study_uid"),
+    sa.Index("ix_prior_study_uid", "study_uid"),
 )
 
 job = sa.Table(
@@ -256,6 +301,10 @@ workitem = sa.Table(
     sa.Column("planned_at", Utc),  # its jobs stand in `workitem_job`
     sa.Column("computed_at", Utc),  # they have all ended
     sa.Column("ended_at", Utc),
+    sa.Column("fetch_from", sa.String(64)),  # name of the peer that is asked for its images
+    sa.Column("fetch_at", Utc),  # when it is asked, or asked again; null: not (any more)
+    sa.Column("fetch_attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("fetch_reason", sa.Text),  # why the last attempt did not bring all
     sa.Index("ix_workitem_state_ours", "state", "ours"),
     sa.Index("ix_workitem_study_uid", "study_uid"),
     sa.Index("ix_workitem_ended_at", "ended_at"),

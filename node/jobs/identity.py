@@ -16,8 +16,9 @@ def job_identity(*, inputs_digest: str, package_digest: str, route_digest: str) 
 def route_digest(route: Route) -> str:
     """SHA-256 of a route's settings, hexadecimal.
 
-    The priority stays out, for it changes nothing in the results, and so do the objects where the route names none: a
-    site's default may change without computing everything anew.
+    Priority and priors stay out, for they change nothing in the results, and so do the objects where the route names
+    none: a site's default may change without computing everything anew.
     """
-    settings = route.model_dump(mode="json", exclude={"priority"} | ({"objects"} if route.objects is None else set()))
+    left_out = {"priority", "priors"} | ({"objects"} if route.objects is None else set())
+    settings = route.model_dump(mode="json", exclude=left_out)
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode("utf-8")).hexdigest()

@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from node.db import DeliveryState, JobState, Signal, StudyState
-from node.db.tables import delivery, event, instance, job, result, revision, study
+from node.db import DeliveryState, JobState, PriorState, Signal, StudyState
+from node.db.tables import delivery, event, instance, job, prior, prior_search, result, revision, study
 from node.jobs.deliveries import WITH_RESULT, as_delivery
 from node.jobs.queue import WITH_REVISION, as_job, results_in
 from node.jobs.records import Delivery, Job, Result
@@ -25,6 +25,7 @@ class StudyOverview:
     state: StudyState
     instances: int  # used ones; conflicting contents under a known UID are counted apart
     conflicts: int
+    prior: bool  # it was fetched for another study, and no rule sees it
     revisions: int
     closed_by: Signal | None  # of the last revision
     first_received_at: datetime
@@ -32,6 +33,16 @@ class StudyOverview:
     quiet_until: datetime
     jobs: Mapping[JobState, int]
     deliveries: Mapping[DeliveryState, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prior:
+    """An older study of the same patient that a route asked for."""
+
+    study_uid: str
+    source: str  # name of the peer
+    state: PriorState
+    reason: str | None  # why it is not here, or not whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,7 @@ class StudyDetail:
     jobs: tuple[Job, ...]
     results: tuple[Result, ...]
     deliveries: tuple[Delivery, ...]
+    priors: tuple[Prior, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +105,7 @@ def studies_overview(
             state=row.state,
             instances=used.get(row.uid, 0),
             conflicts=conflicts.get(row.uid, 0),
+            prior=row.prior,
             revisions=last[row.uid][0] if row.uid in last else 0,
             closed_by=last[row.uid][1] if row.uid in last else None,
             first_received_at=row.first_received_at,
@@ -119,7 +132,19 @@ def study_detail(connection: sa.Connection, uid: str) -> StudyDetail | None:
         jobs=jobs,
         results=results,
         deliveries=list_deliveries(connection, jobs=tuple(each.id for each in jobs)),
+        priors=priors_of(connection, uid),
     )
+
+
+def priors_of(connection: sa.Connection, uid: str) -> tuple[Prior, ...]:
+    """The priors that routes asked for, of one study; their instances are in the index."""
+    found = connection.execute(
+        sa.select(prior.c.study_uid, prior_search.c.source, prior.c.state, prior.c.reason)
+        .join_from(prior, prior_search)
+        .where(prior_search.c.study_uid == uid)
+        .order_by(prior.c.id)
+    )
+    return tuple(Prior(**row._mapping) for row in found)
 
 
 def list_jobs(

@@ -61,7 +61,7 @@ def create_jobs(
     policy
         `Settings.jobs`; its `aging_s` is what one priority is worth.
     complete
-        False: more jobs follow, and the revision is not marked as routed yet.
+        False: more jobs follow after looks or priors, and the revision is not marked as routed yet.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def create_jobs(
             Event(
                 at=now,
                 who="scheduler",
-                what="revision.routed" if complete else "revision.looked_at",
+                what="revision.routed" if complete else "revision.partly_routed",
                 kind="revision",
                 key=of.id,
                 details={"planned": len(planned), "new": len(new)},

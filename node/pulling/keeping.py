@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from integration.retrieval import Arriving, Reception, Refusal
+from integration.retrieval import Arriving, Keeper, Reception, Refusal
 from node.archive import Archive, FileMeta, is_uid
 from node.config import Settings
 from node.listener.commands import Answer, Status
@@ -49,6 +49,26 @@ class ArchiveKeeper:
             called_ae=self._called,
         )
         return _Taken(Intake(self._archive, meta, None), self._took)
+
+
+class AskedKeeper:
+    """Keeps what was asked for and nothing else, whatever a source sends.
+
+    Parameters
+    ----------
+    keeper
+        Where to.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self.asked: Collection[str] = ()  # SOP Instance UIDs
+
+    def begin(self, arriving: Arriving) -> Reception:
+        """An instance comes."""
+        if arriving.sop_instance_uid not in self.asked:
+            return _Refused(Answer(status=Status.INVALID_INSTANCE, comment="it was not asked for"))
+        return self._keeper.begin(arriving)
 
 
 class _Taken:

@@ -44,9 +44,7 @@ def remote_of(settings: Settings, name: str, by: Literal["auto", "get", "move"] 
         known = ", ".join(sorted(settings.peers)) or "none"
         raise SourceUnusable(f"there is no peer {name} in the configuration; it has: {known}")
     if isinstance(configured, DicomwebPeer | OrthancPeer):
-        server = web_server(configured)
-        if isinstance(configured, OrthancPeer):
-            server = replace(server, url=f"{server.url}/{ORTHANC_ROOT}")
+        server = replace(web_server(configured), url=dicomweb_root(configured))
         return DicomwebPacs(server, login_of(configured))
     if not isinstance(configured, DimsePeer):
         raise SourceUnusable(f"peer {name} is of kind {configured.kind}, which holds no studies to be asked for")
@@ -59,6 +57,11 @@ def remote_of(settings: Settings, name: str, by: Literal["auto", "get", "move"] 
     _require_listener(settings)
     ours = Listening(ae_title=settings.node.ae_title, port=settings.listener.dicom_port)
     return DimsePacs(peer, ours, configured.retrieve_timeout_s)
+
+
+def dicomweb_root(peer: DicomwebPeer | OrthancPeer) -> str:
+    """The root of a server's DICOMweb services."""
+    return f"{peer.url}/{ORTHANC_ROOT}" if isinstance(peer, OrthancPeer) else peer.url
 
 
 def sender_of(settings: Settings, name: str) -> str:

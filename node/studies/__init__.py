@@ -12,6 +12,7 @@ from node.studies.announced import (
 from node.studies.arrivals import arrive
 from node.studies.errors import StudyError, StudyUnknown
 from node.studies.index import Hold, Indexed, Reindexed, index_incoming, reindex
+from node.studies.priors import release_prior
 from node.studies.records import Arrival, Arrived, Revision, StoredInstance, inputs_digest
 from node.studies.revisions import (
     Due,
@@ -50,6 +51,7 @@ __all__ = [
     "let_go",
     "next_quiet",
     "reindex",
+    "release_prior",
     "settle_announcements",
     "signal_complete",
     "studies_in_progress",

@@ -2,6 +2,9 @@
 
 A new instance opens the study, or opens it again. The same bytes once more change nothing. Other bytes under a UID
 that the study has already are kept and flagged, and no job sees them: the first content stays the one in use.
+
+A study of which all came because it was asked for as a prior is not opened. Whatever else comes of it, the same bytes
+included, makes it a study like any other.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from node.db import StudyState
 from node.db.dialect import insert_new, lock_row
 from node.db.events import Event, record
 from node.db.tables import instance, revision, study
+from node.studies.priors import comes_as_prior, release_prior, tell_released
 from node.studies.records import Arrival, Arrived
 
 
@@ -42,14 +46,14 @@ def arrive(connection: sa.Connection, arrival: Arrival, *, quiet_s: float, now: 
     received_at = min(arrival.received_at, now)
     quiet_until = received_at + timedelta(seconds=quiet_s)
     if any(row.sha256 == arrival.sha256 for row in known):
-        _stay_open(connection, arrival.study_uid, quiet_until)
+        _stay_open(connection, arrival, (received_at, quiet_until), now)
         _tell(connection, arrival, "instance.sent_again", now)
         return Arrived.SAME
     replaced = any(row.study_uid == arrival.study_uid for row in known)
     if replaced:
-        _stay_open(connection, arrival.study_uid, quiet_until)
+        _stay_open(connection, arrival, (received_at, quiet_until), now)
     else:
-        _open(connection, arrival.study_uid, (received_at, quiet_until), now)
+        _open(connection, arrival, (received_at, quiet_until), now)
     _insert(connection, arrival, received_at, conflict=replaced)
     _tell(connection, arrival, "instance.received", now)
     if known:
@@ -59,24 +63,29 @@ def arrive(connection: sa.Connection, arrival: Arrival, *, quiet_s: float, now: 
     return Arrived.CONFLICT if replaced else Arrived.NEW
 
 
-def _open(connection: sa.Connection, uid: str, times: tuple[datetime, datetime], now: datetime) -> None:
-    received_at, quiet_until = times
+def _open(connection: sa.Connection, arrival: Arrival, times: tuple[datetime, datetime], now: datetime) -> None:
+    uid, (received_at, quiet_until) = arrival.study_uid, times
     row = connection.execute(sa.select(study).where(study.c.uid == uid).with_for_update()).one_or_none()
+    as_prior = (row is None or row.prior) and comes_as_prior(connection, uid, arrival.calling_ae, received_at)
+    state = StudyState.CLOSED if as_prior else StudyState.OPEN
     if row is None:
         connection.execute(
             study.insert().values(
                 uid=uid,
-                state=StudyState.OPEN,
+                state=state,
                 first_received_at=received_at,
                 last_received_at=received_at,
                 quiet_until=quiet_until,
                 conflict=False,
+                prior=as_prior,
             )
         )
-        record(connection, [Event(at=now, who="scheduler", what="study.opened", kind="study", key=uid)])
+        what = "study.came_as_prior" if as_prior else "study.opened"
+        record(connection, [Event(at=now, who="scheduler", what=what, kind="study", key=uid)])
         return
     changes: dict[str, object] = {
-        "state": StudyState.OPEN,
+        "state": state,
+        "prior": as_prior,
         "first_received_at": min(row.first_received_at, received_at),
         "last_received_at": max(row.last_received_at, received_at),
         "quiet_until": max(row.quiet_until, quiet_until),
@@ -85,12 +94,20 @@ def _open(connection: sa.Connection, uid: str, times: tuple[datetime, datetime],
         # Whoever said that the exam is complete was mistaken; from now on only the quiet timer is believed.
         changes |= {"signal": None, "signal_at": None}
     connection.execute(study.update().where(study.c.uid == uid).values(**changes))
-    if row.state == StudyState.CLOSED:
+    if row.prior and not as_prior:
+        tell_released(connection, uid, now)
+    elif row.state == StudyState.CLOSED and not as_prior:
         record(connection, [Event(at=now, who="scheduler", what="study.reopened", kind="study", key=uid)])
 
 
-def _stay_open(connection: sa.Connection, uid: str, quiet_until: datetime) -> None:
+def _stay_open(connection: sa.Connection, arrival: Arrival, times: tuple[datetime, datetime], now: datetime) -> None:
     """Wait longer where the study is open: its sender is still at work."""
+    uid, (received_at, quiet_until) = arrival.study_uid, times
+    row = connection.execute(sa.select(study.c.prior).where(study.c.uid == uid).with_for_update()).one_or_none()
+    if row is not None and row.prior:
+        if not comes_as_prior(connection, uid, arrival.calling_ae, received_at):
+            release_prior(connection, uid, quiet_until, now)
+        return
     connection.execute(
         study.update()
         .where(study.c.uid == uid, study.c.state == StudyState.OPEN, study.c.quiet_until < quiet_until)

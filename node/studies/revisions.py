@@ -16,6 +16,7 @@ from node.db.dialect import lock_row
 from node.db.events import Event, record
 from node.db.tables import instance, revision, revision_instance, study
 from node.studies.errors import StudyUnknown
+from node.studies.priors import release_prior
 from node.studies.records import Revision, StoredInstance, inputs_digest
 
 
@@ -59,6 +60,8 @@ def signal_complete(connection: sa.Connection, study_uid: str, signal: Signal, a
         at=at, who=str(signal), what="study.signalled", kind="study", key=study_uid, details={"signal": signal}
     )
     record(connection, [said])
+    if signal is Signal.API and release_prior(connection, study_uid, at, at):
+        return True  # somebody wants it looked at, and it is complete as it is
     if row.state == StudyState.CLOSED:
         return False
     if row.signal is None or signal.strength >= row.signal.strength:

@@ -1,6 +1,7 @@
 """Work items (Unified Procedure Steps): the worklist of this node, and the node as its performer."""
 
 from node.workitems.errors import TooManyWorkitems, WorkitemError, WorkitemGone, WorkitemRefused, WorkitemUnknown
+from node.workitems.fetching import WorkitemFetcher
 from node.workitems.performing import Performer
 from node.workitems.states import Said
 from node.workitems.store import Found, change_state, create, request_cancel, retrieve, search, update
@@ -11,6 +12,7 @@ __all__ = [
     "Said",
     "TooManyWorkitems",
     "WorkitemError",
+    "WorkitemFetcher",
     "WorkitemGone",
     "WorkitemRefused",
     "WorkitemUnknown",

@@ -34,7 +34,8 @@ from node.db import DatabaseUnavailable, StudyState, WorkitemState, read, write
 from node.db.tables import revision, study, workitem
 from node.logs import log_context, masked
 from node.routing import InstanceFacts, Routes
-from node.studies import Revision, StoredInstance, instances_of
+from node.studies import Revision, StoredInstance, instances_of, release_prior
+from node.workitems.fetching import is_held, sources_of
 from node.workitems.jobs import (
     PERFORMER,
     Order,
@@ -166,10 +167,24 @@ class Performer:
                 connection.execute(workitem.update().where(workitem.c.uid == uid).values(judged_at=now))
                 return
             claim = {"transaction_uid": f"2.25.{uuid.uuid4().int}", "ours": True, "claimed_at": now, "judged_at": None}
-            set_progress(content, 0, "claimed; its images are looked for")
+            if not isinstance(verdict, _Cannot):
+                claim |= self._fetch(connection, content, assignment.inputs[0], now)
             enter(connection, uid, WorkitemState.IN_PROGRESS, content, now, who=PERFORMER, columns=claim)
             if isinstance(verdict, _Cannot):
                 self._stop(connection, uid, content, verdict, now)
+
+    def _fetch(self, connection: sa.Connection, content: Dataset, inputs: Inputs, now: datetime) -> dict[str, object]:
+        """Where images are to be fetched from that are not here: the columns that say so."""
+        release_prior(connection, inputs.study, now, now)  # where all of it came as a prior, and is wanted for itself
+        if is_held(connection, inputs):
+            set_progress(content, 0, "claimed; its images are here")
+            return {}
+        sources = sources_of(inputs, self._settings)
+        if sources:
+            set_progress(content, 0, f"claimed; its images are fetched from {sources[0]}")
+            return {"fetch_from": sources[0], "fetch_at": now}
+        set_progress(content, 0, "claimed; its images are waited for" + _nowhere(inputs))
+        return {}
 
     def _judge(self, assignment: Assignment) -> TaskIdentity | _Cannot | None:
         """The package that can do it; why none can; or None: it is not for this node, or not yet."""
@@ -232,7 +247,11 @@ class Performer:
     ) -> _Here | _Cannot | None:
         """The images to be looked at; None while they may still come."""
         expired = row.claimed_at <= now - timedelta(seconds=self._policy.wait_s)
-        waited = _Cannot(code=SET_INCOMPLETE, words=f"its images did not come within {self._policy.wait_s:.0f} s")
+        why = f"; {row.fetch_reason}" if row.fetch_reason else "" if row.fetch_from else _nowhere(inputs)
+        words = f"its images did not come within {self._policy.wait_s:.0f} s{why}"
+        waited = _Cannot(code=SET_INCOMPLETE, words=words)
+        if row.fetch_at is not None:
+            return waited if expired else None
         last = connection.execute(
             sa.select(revision).where(revision.c.study_uid == inputs.study).order_by(revision.c.number.desc()).limit(1)
         ).one_or_none()
@@ -355,6 +374,13 @@ class Performer:
         )
         with read(self._engine) as connection:
             return list(connection.execute(wanted).scalars())
+
+
+def _nowhere(inputs: Inputs) -> str:
+    """What is to be said where a work item names places to fetch from, and none is a peer."""
+    if not inputs.retrieve_from and not inputs.services:
+        return ""
+    return "; they are not fetched: no configured peer has the AE title or DICOMweb address that it names"
 
 
 def _is_wanted(each: StoredInstance, inputs: Inputs) -> bool:

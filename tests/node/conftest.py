@@ -4,12 +4,34 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from node.db import connect
 from tests.node.databases import migrated, postgresql_cluster, postgresql_database
+
+if TYPE_CHECKING:
+    from tests.node.pulling.dicomweb_server import Behaviour
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Studies to pull, by SOP Instance UID."""
+    from tests.node.pulling.bench import write_studies
+
+    written = write_studies(tmp_path_factory.mktemp("studies"))
+    return {uid: path.read_bytes() for uid, path in written.items()}
+
+
+@pytest.fixture
+def server(files: dict[str, bytes]) -> Iterator[Behaviour]:
+    """A DICOMweb server that has them and does what a test tells it."""
+    from tests.node.pulling.dicomweb_server import dicomweb
+
+    with dicomweb(files) as behaviour:
+        yield behaviour
 
 
 @pytest.fixture(scope="session")

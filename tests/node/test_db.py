@@ -17,6 +17,7 @@ from node.db import (
     DatabaseUnavailable,
     DeliveryState,
     JobState,
+    PriorState,
     ReportState,
     SchemaNewer,
     Signal,
@@ -63,6 +64,7 @@ def test_migrations__run_on_an_empty_database__give_exactly_the_tables_of_the_co
         ("announcement", "signal", Signal),
         ("commitment_request", "state", ReportState),
         ("workitem", "state", WorkitemState),
+        ("prior", "state", PriorState),
     ],
 )
 def test_migrations__words_of_a_column__are_those_of_the_enum(

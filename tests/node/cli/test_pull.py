@@ -15,23 +15,11 @@ from node.roles import SCHEDULER
 from node.routing import compile_routes
 from node.scheduler import Scheduler
 from node.wake import Wake
-from tests.node.pulling.bench import CINE, FIRST, SECOND, Bench, bench, write_studies
-from tests.node.pulling.dicomweb_server import Behaviour, dicomweb
+from tests.node.pulling.bench import CINE, FIRST, SECOND, Bench, bench
+from tests.node.pulling.dicomweb_server import Behaviour
 from tests.node.services.site import PACKAGE
 
 Invoke = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    written = write_studies(tmp_path_factory.mktemp("studies"))
-    return {uid: path.read_bytes() for uid, path in written.items()}
-
-
-@pytest.fixture
-def server(files: dict[str, bytes]) -> Iterator[Behaviour]:
-    with dicomweb(files) as behaviour:
-        yield behaviour
 
 
 @pytest.fixture

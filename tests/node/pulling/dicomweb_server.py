@@ -17,7 +17,10 @@ from pydicom.datadict import tag_for_keyword
 
 BOUNDARY = "cut"
 LEVELS = {"studies": "StudyInstanceUID", "series": "SeriesInstanceUID", "instances": "SOPInstanceUID"}
-FIELDS = ("StudyInstanceUID", "StudyDate", "SeriesInstanceUID", "Modality", "SOPInstanceUID", "SOPClassUID")
+FIELDS = (
+    "StudyInstanceUID", "StudyDate", "PatientID", "IssuerOfPatientID", "SeriesInstanceUID", "Modality",
+    "SOPInstanceUID", "SOPClassUID",
+)  # fmt: skip
 
 
 @dataclass(slots=True)

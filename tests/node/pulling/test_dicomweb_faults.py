@@ -11,24 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.node.pulling.bench import FIRST, Bench, bench, write_studies
-from tests.node.pulling.dicomweb_server import Behaviour, dicomweb
+from tests.node.pulling.bench import FIRST, Bench, bench
+from tests.node.pulling.dicomweb_server import Behaviour
 from tests.peers.processes import wait_until
 
 ULTRASOUND = ["2.25.11", "2.25.12", "2.25.13"]  # of one series
 WORDS = ("web", "--study-uid", FIRST)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    written = write_studies(tmp_path_factory.mktemp("studies"))
-    return {uid: path.read_bytes() for uid, path in written.items()}
-
-
-@pytest.fixture
-def server(files: dict[str, bytes]) -> Iterator[Behaviour]:
-    with dicomweb(files) as behaviour:
-        yield behaviour
 
 
 @pytest.fixture
