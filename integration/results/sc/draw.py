@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
+import reportlab
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -16,6 +18,7 @@ from integration.results.sc.marks import Line, Overlay, Words, outlines
 from integration.results.values import RESEARCH_MARK, TRIAL_MARK
 from models.findings import TaskIdentity
 
+_FONT: Final = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"  # has what Pillow's own font lacks: "²", "µ", "ä"
 _LEAST_WIDTH: Final = 480  # of the picture: a narrow frame is widened with black, so that the legend can be read
 _MOST_LINES: Final = 16
 _BLACK: Final[Rgb] = (0, 0, 0)
@@ -114,7 +117,7 @@ class Painter:
 
 def _legend(heading: Sequence[Words], words: Sequence[Words], columns: int, *, text_px: int) -> NDArray[np.uint8]:
     """The words on black, (n, columns, 3), wrapped to the width."""
-    font = ImageFont.load_default(size=text_px)
+    font = ImageFont.truetype(_FONT, text_px)
     margin, step = text_px // 2, round(text_px * 1.35)
     letters = max(16, int((columns - 3 * margin) / max(1.0, font.getlength("n"))))
     lines = [(part, word.colour) for word in (*heading, *words) for part in textwrap.wrap(word.text, letters) or [""]]

@@ -8,6 +8,8 @@ import pytest
 
 from integration.results import write_results
 from integration.results.colours import rgb_of
+from integration.results.sc.draw import Painter
+from integration.results.sc.marks import Overlay, Words
 from tests.integration.results.sources import AXES, CENTRE, COLUMNS, ROWS, head_findings, request_of, write_source
 
 
@@ -34,6 +36,16 @@ def test_sc__still__marks_lie_where_they_were_measured(tmp_path):
     assert away[y - b // 2, x - a // 2] > 150  # inside, no mark covers the tissue
     assert picture.shape[0] > ROWS and picture.shape[1] >= COLUMNS
     assert picture[ROWS:].max() > 200  # the legend is below the frame
+
+
+@pytest.mark.parametrize("letter", "²³µ°±×äéß")
+def test_legend__letters_of_units_and_names__are_drawn_and_no_empty_box(letter):
+    def drawn(text):
+        painter = Painter(Overlay(legend=(Words(text=text),)), rows=ROWS, columns=COLUMNS, heading=())
+        return painter.paint(1, np.zeros((ROWS, COLUMNS), np.uint8))[ROWS:]
+
+    assert drawn(letter).any()
+    assert not np.array_equal(drawn(letter), drawn("\uffff"))
 
 
 def test_sc__frame_pixels__are_those_of_the_source_beside_the_marks(tmp_path):
