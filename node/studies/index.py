@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from node.archive import Archive, ArchiveError, StoredFile, Unfileable
 from node.config import Settings
 from node.db import connect, migrate, read, write
+from node.db.events import Event, record
 from node.db.tables import instance
 from node.logs import log_context
 from node.studies.announced import studies_in_progress
@@ -89,8 +90,10 @@ def index_incoming(
     waiting = list(archive.incoming())
     for start in range(0, len(waiting), BATCH):
         paths = waiting[start : start + BATCH]
-        filed = dict(_filed(archive, paths, totals))
+        refused: list[Event] = []
+        filed = dict(_filed(archive, paths, totals, refused, now))
         with write(engine) as connection:
+            record(connection, refused)
             held = _held(connection, filed.values(), hold, now)
             for found in sorted(filed.values(), key=lambda one: one.study_uid):
                 wait_s = max(quiet_s, hold.seconds) if hold is not None and found.study_uid in held else quiet_s
@@ -107,7 +110,9 @@ def _held(connection: sa.Connection, found: Iterable[Arrival], hold: Hold | None
     return studies_in_progress(connection, {one.study_uid for one in found}, since)
 
 
-def _filed(archive: Archive, paths: Iterable[Path], totals: dict[str, int]) -> Iterator[tuple[Path, Arrival]]:
+def _filed(
+    archive: Archive, paths: Iterable[Path], totals: dict[str, int], refused: list[Event], now: datetime
+) -> Iterator[tuple[Path, Arrival]]:
     for path in paths:
         try:
             yield path, as_arrival(archive.file_away(path, keep=True), archive.root)
@@ -115,6 +120,12 @@ def _filed(archive: Archive, paths: Iterable[Path], totals: dict[str, int]) -> I
             continue  # another process filed it
         except Unfileable as error:
             totals["refused"] += 1
+            refused.append(
+                Event(
+                    at=now, who="scheduler", what="instance.quarantined", kind="instance", key=path.stem,
+                    details={"reason": str(error)},
+                )
+            )  # fmt: skip
             _log.warning("A received file was put in quarantine", extra=log_context(code=error.code, reason=str(error)))
         except ArchiveError as error:
             totals["left"] += 1
