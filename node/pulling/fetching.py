@@ -181,7 +181,8 @@ class PriorFetcher:
         except Exception as error:  # noqa: BLE001 - the study's own jobs wait for this
             _log.error("Priors failed unexpectedly", exc_info=masked(error), extra=log_context(study=search.study_uid))
             reason = "an unexpected fault, which the log tells"
-        end_search(self._engine, search.id, self._clock(), now_utc(), reason)
+        # What was under way at a kill, or when it failed unexpectedly, may still be coming.
+        end_search(self._engine, search.id, self._clock(), now_utc() + self._still_coming(), reason)
         if reason:
             about = log_context(study=search.study_uid, destination=self._source, reason=reason)
             _log.warning("Not all priors were fetched", extra=about)
