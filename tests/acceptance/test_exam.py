@@ -88,10 +88,10 @@ class Exam:
         return self.files[-1]
 
 
-@pytest.fixture
-def exam(tmp_path: Path) -> Exam:
+@pytest.fixture(scope="module")
+def exam(tmp_path_factory: pytest.TempPathFactory) -> Exam:
     """With a name in three scripts, in a character set with escapes."""
-    folder = tmp_path / "scanner"
+    folder = tmp_path_factory.mktemp("scanner")
     still = [fetal_head(7, *SIZE, look=Look())]
     clips = [list(fetal_head_cine(seed, FRAMES, *SIZE, look=Look())) for seed in (7, 11)]
     images = [_image(folder / "still.dcm", 1, still, OF_STILL)]
@@ -195,8 +195,10 @@ def test_exam__from_its_first_step_to_a_late_clip__each_revision_once_exact_and_
     assert [word for word in ("Yamada", "山田", "やまだ", "Traceback", exam.study) if word in said] == []
 
 
-def test_step__of_a_study_that_never_comes__is_an_event_and_holds_up_no_other(hospital: Hospital, exam: Exam) -> None:
-    never = exam.files[0].with_name("never.dcm")
+def test_step__of_a_study_that_never_comes__is_an_event_and_holds_up_no_other(
+    tmp_path: Path, hospital: Hospital, exam: Exam
+) -> None:
+    never = tmp_path / "never.dcm"
     ds = dcmread(exam.files[0])
     ds.StudyInstanceUID, ds.SOPInstanceUID = phantom_uid("never"), phantom_uid("never", 1)
     ds.save_as(never)
