@@ -19,19 +19,15 @@ class PictureFeatures(nn.Module):
         Channels of the encoder's five maps.
     width
         Numbers that come out.
-    beside
-        Numbers about the picture that come from elsewhere.
     """
 
-    def __init__(self, channels: Sequence[int], width: int, beside: int = 0) -> None:
+    def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
-        inputs = sum(channels) + sum(channels[i] for i in BRIGHTEST) + beside
+        inputs = sum(channels) + sum(channels[i] for i in BRIGHTEST)
         self.layers = nn.Sequential(nn.Linear(inputs, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(0.2))
 
-    def forward(self, maps: Sequence[Tensor], beside: Tensor | None = None) -> Tensor:
-        """The encoder's five maps and, where there are, (batch, beside) to (batch, width)."""
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """The encoder's five maps to (batch, width)."""
         pooled = [level.mean((2, 3)) for level in maps] + [maps[i].amax((2, 3)) for i in BRIGHTEST]
-        if beside is not None:
-            pooled.append(beside.to(pooled[0].dtype))
         out: Tensor = self.layers(torch.cat(pooled, dim=1))
         return out

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from models.heads.head import Answers, Head
 from models.heads.pooling import PictureFeatures
+from models.heads.texture import STATISTICS as OF_TEXTURE
+from models.heads.texture import texture_statistics
 from models.normalise import MEAN, SPREAD
 from models.packages.settings_pictures import QualitySettings
 
@@ -20,7 +22,8 @@ STATISTICS = 5 + 2 * BANDS
 class QualityHead(Head):
     """Logits of the score and of each aspect being poor.
 
-    The encoder's norms take away most of how bright a picture is, so its gray levels are counted beside the maps.
+    The encoder's norms take away most of how bright a picture is, and what it learned is not to mind grain and blur: so
+    gray levels and texture are counted beside the maps.
 
     Parameters
     ----------
@@ -32,12 +35,18 @@ class QualityHead(Head):
 
     def __init__(self, channels: Sequence[int], settings: QualitySettings, hidden: int = 64) -> None:
         super().__init__()
-        self.features = PictureFeatures(channels, hidden, beside=STATISTICS)
-        self.out = nn.Linear(hidden, 1 + len(settings.aspects))
+        counted = STATISTICS + OF_TEXTURE
+        self.features = PictureFeatures(channels, hidden)
+        self.counted = nn.Sequential(
+            nn.BatchNorm1d(counted), nn.Linear(counted, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU()
+        )
+        self.out = nn.Linear(2 * hidden, 1 + len(settings.aspects))
 
     def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Answers:
         """Logits: `score` (batch,), and `poor` (batch, aspects)."""
-        out = self.out(self.features(maps, gray_statistics(image)))
+        counted = torch.cat([gray_statistics(image), texture_statistics(image)], dim=1)
+        kept = self.counted(counted.to(self.out.weight.dtype))
+        out = self.out(torch.cat([self.features(maps), kept], dim=1))
         return {"score": out[:, 0], "poor": out[:, 1:]}
 
     def spoken(self, answers: Answers) -> Answers:

@@ -22,7 +22,7 @@ from trainer.errors import TrainerError
 from trainer.tasks import TaskSpec, spec_of
 
 PACKAGES, BASELINES, REPORT = "packages", "baselines", "report.html"
-DEFAULT_ENCODER = BUNDLED / PERMISSIVE / ENCODERS / "echocare_tiny-f91a5441c634"  # by name: others may lie beside it
+DEFAULT_ENCODER = BUNDLED / PERMISSIVE / ENCODERS / "echocare_tiny-4408b8096fbc"  # by name: others may lie beside it
 
 
 class BadOrder(TrainerError):

@@ -31,7 +31,7 @@ SPEC = DamagedSpec(
     " Not for reporting.",
     words="any B-mode still or cine",
     not_for="Doppler, elastography",
-    size=128,
+    size=192,
     settings=QualitySettings(
         scope=0.5,
         score=Concept(name="scan quality", code=RATING),

@@ -19,6 +19,6 @@ def test_encoder__none_named__is_the_bundled_permissive_one() -> None:
 
 
 def test_encoder__folder_removed__asks_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "DEFAULT_ENCODER", tmp_path / "echocare_tiny-f91a5441c634")
+    monkeypatch.setattr(running, "DEFAULT_ENCODER", tmp_path / "echocare_tiny-4408b8096fbc")
     with pytest.raises(NoEncoder, match="--encoder"):
         encoder_for(None)
