@@ -4,7 +4,8 @@
 -- make the study stable again. So an image that was sent carries a mark (user metadata `MARK`), and only images are
 -- sent: what the node makes of them (SEG, SR, Secondary Capture) is of other SOP classes.
 
-local NODE = 'echocare'  -- the name of the node under `DicomModalities`
+local NODE = 'echocare'  -- the node's name in Orthanc; one under `DicomModalities` with this name stands as it is
+local AET, HOST, PORT = 'ECHOCARE', '127.0.0.1', 11112
 local MARK = 5172  -- of user metadata, 1024 or more: change it where another script uses it
 
 local IMAGES = {
@@ -13,6 +14,17 @@ local IMAGES = {
   ['1.2.840.10008.5.1.4.1.1.6'] = true,    -- the same, retired
   ['1.2.840.10008.5.1.4.1.1.3'] = true,
 }
+
+-- Orthanc calls this at its start. It refuses a key such as `DicomModalities` that stands in two of its files, so a file
+-- of ours beside its own could not name the node.
+function Initialize()
+  for _, name in pairs(ParseJson(RestApiGet('/modalities', true))) do
+    if name == NODE then
+      return
+    end
+  end
+  RestApiPut('/modalities/' .. NODE, DumpJson({ AET = AET, Host = HOST, Port = PORT }), true)
+end
 
 local function is_marked(instance)
   for _, key in pairs(ParseJson(RestApiGet('/instances/' .. instance .. '/metadata', true))) do

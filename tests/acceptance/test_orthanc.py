@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-import pytest
 import yaml
 
 from integration.phantom import SampleStudy
@@ -17,16 +15,19 @@ from tests.peers.processes import free_port, wait_until
 SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "orthanc"
 STABLE_S = 1
 LIMIT_S = 300
+PORT = 11112
 
 
 def test_study__put_into_orthanc__comes_back_with_results_and_goes_round_no_further(
     tmp_path: Path, sample: SampleStudy
 ) -> None:
-    shutil.copy(SHIPPED / "echocare.lua", tmp_path / "echocare.lua")
     dicom_port, orthanc_port = free_port(), free_port()
+    script = (SHIPPED / "echocare.lua").read_text()
+    assert script.count(f", {PORT}\n") == 1
+    (tmp_path / "echocare.lua").write_text(script.replace(f", {PORT}\n", f", {dicom_port}\n"))
     extra = {"LuaScripts": [str(tmp_path / "echocare.lua")], "StableAge": STABLE_S}
-    modalities = {"echocare": ("127.0.0.1", dicom_port)}
-    with orthanc(tmp_path / "orthanc", modalities=modalities, dicom_port=orthanc_port, extra=extra) as pacs:
+    with orthanc(tmp_path / "orthanc", dicom_port=orthanc_port, extra=extra) as pacs:
+        assert pacs.client.get("/modalities/echocare/configuration").json()["Port"] == dicom_port
         given = yaml.safe_load((SHIPPED / "echocare-node.yaml").read_text())
         given["peers"]["orthanc"]["port"] = orthanc_port
         with node(tmp_path / "node", {**given, "listener": {"dicom_port": dicom_port}}) as running:
@@ -51,6 +52,13 @@ def test_shipped_configuration_of_the_node__loads() -> None:
     assert {name for route in settings.routes for name in route.send_to} == {"orthanc"}
 
 
-@pytest.mark.parametrize("word", ["StableAge", "LuaScripts", "DicomModalities", "echocare", "11112"])
-def test_shipped_configuration_of_orthanc__names_what_the_script_needs(word: str) -> None:
-    assert word in (SHIPPED / "orthanc.json").read_text()
+def test_node_that_orthanc_knows_already__stands_as_it_is(tmp_path: Path) -> None:
+    extra = {"LuaScripts": [str(SHIPPED / "echocare.lua")]}
+    with orthanc(tmp_path, modalities={"echocare": ("127.0.0.1", 4711)}, extra=extra) as pacs:
+        assert pacs.client.get("/modalities/echocare/configuration").json()["Port"] == 4711
+
+
+def test_node__listens_where_the_script_looks_for_it() -> None:
+    settings = load_settings(SHIPPED / "echocare-node.yaml", {})
+    assert (settings.node.ae_title, settings.listener.dicom_port) == ("ECHOCARE", PORT)
+    assert f"'ECHOCARE', '127.0.0.1', {PORT}\n" in (SHIPPED / "echocare.lua").read_text()
