@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from node.config import Settings
+from node.crew import Crew
 from node.db import connect
 from node.outbox.commitment import CommitmentAsker
 from node.outbox.courier import Courier
 from node.outbox.pace import Pace
 from node.outbox.senders import sender_for
 from node.roles import OUTBOX, Stop
-from node.wake import Wake
-
-JOIN_S = 15.0
 
 
 class Outbox:
@@ -33,8 +30,7 @@ class Outbox:
     def __init__(self, settings: Settings, engine: sa.Engine) -> None:
         self._settings = settings
         self._engine = engine
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._crew = Crew(settings.data_dir, OUTBOX)
 
     def start(self) -> None:
         """Start a thread for each connection to each configured peer, and one for each that is asked to commit."""
@@ -42,22 +38,13 @@ class Outbox:
             pace = Pace(peer.per_minute, peer.bytes_per_s)
             for number in range(peer.connections):
                 courier = Courier(self._settings, name, sender_for(self._settings, name), self._engine, pace=pace)
-                self._run(courier.run, f"outbox-{name}-{number}")
+                self._crew.run(courier.run, f"outbox-{name}-{number}")
             if peer.kind == "dimse" and peer.commitment:
-                self._run(CommitmentAsker(self._settings, name, self._engine).run, f"commitment-{name}")
-
-    def _run(self, work: Callable[[Stop], None], name: str) -> None:
-        thread = threading.Thread(target=work, args=(self._stop,), name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+                self._crew.run(CommitmentAsker(self._settings, name, self._engine).run, f"commitment-{name}")
 
     def stop(self) -> None:
         """Let running batches end, within a limit; what is cut off is sent again at the next start."""
-        self._stop.set()
-        with Wake(self._settings.data_dir) as wake:
-            wake.ring(OUTBOX)
-        for thread in self._threads:
-            thread.join(JOIN_S)
+        self._crew.stop()
 
 
 def run_outbox(settings: Settings, stop: Stop) -> None:

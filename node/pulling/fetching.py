@@ -8,10 +8,10 @@ DICOM PS3.4 C.6.2.1 (keys of the Study Root model).
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from integration.retrieval import Remote, RemoteStudy, RetrievalError, Wanted, days
 from node.archive import Archive
 from node.config import DimsePeer, Settings
+from node.crew import Crew
 from node.db import DatabaseUnavailable, read
 from node.db.tables import study
 from node.logs import log_context, masked
@@ -32,7 +33,6 @@ from node.pulling.sources import remote_of, sender_of
 from node.roles import FETCHER, SCHEDULER, Stop
 from node.wake import Wake
 
-JOIN_S: Final = 15.0
 MOST_CANDIDATES: Final = 1000  # studies of one patient that a peer is asked for
 MODALITY: Final = "US"
 
@@ -59,23 +59,16 @@ class Fetchers:
 
     def __init__(self, settings: Settings, steps: Mapping[str, Sequence[Step]]) -> None:
         self._settings, self._steps = settings, steps
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._crew = Crew(settings.data_dir, FETCHER)
 
     def start(self) -> None:
         """Start a thread for each peer."""
         for steps in self._steps.values():
-            thread = threading.Thread(target=self._run, args=(steps, self._stop), name="fetcher", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            self._crew.run(partial(self._run, steps), "fetcher")
 
     def stop(self) -> None:
         """Let what is on its way end, within a limit; what is cut off is taken up at the next start."""
-        self._stop.set()
-        with Wake(self._settings.data_dir) as wake:
-            wake.ring(FETCHER)
-        for thread in self._threads:
-            thread.join(JOIN_S)
+        self._crew.stop()
 
     def _run(self, steps: Sequence[Step], stop: Stop) -> None:
         with Wake(self._settings.data_dir, FETCHER) as wake:

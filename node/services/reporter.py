@@ -10,7 +10,6 @@ DICOM PS3.4 J.3.3 (N-EVENT-REPORT, on the same or another association).
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,6 +18,7 @@ import sqlalchemy as sa
 
 from integration.dimse import DimseError, Peer, report_commitment
 from node.config import Settings
+from node.crew import Crew
 from node.db import DatabaseUnavailable, ReportState, read, write
 from node.db.tables import commitment_request
 from node.jobs.leases import backoff
@@ -28,7 +28,6 @@ from node.roles import OUTBOX, Stop
 from node.services.safekeeping import mark_reported, report_of
 from node.wake import Wake
 
-JOIN_S: Final = 15.0
 TOLD_TIMES: Final = 2  # attempts that are logged as warnings; the peer is tried many more times
 
 _log = logging.getLogger(__name__)
@@ -53,24 +52,17 @@ class Reporters:
     def __init__(self, settings: Settings, engine: sa.Engine) -> None:
         self._settings = settings
         self._engine = engine
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._crew = Crew(settings.data_dir, OUTBOX)
 
     def start(self) -> None:
         """Start a thread for each peer that may have called, and one for callers that are no peer."""
         for calling_ae, peer in (*_peers(self._settings).items(), ("", None)):
             reporter = Reporter(self._settings, self._engine, calling_ae, peer)
-            thread = threading.Thread(target=reporter.run, args=(self._stop,), name="reporter", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            self._crew.run(reporter.run, "reporter")
 
     def stop(self) -> None:
         """Let reports that are on their way end, within a limit; what is cut off is sent again at the next start."""
-        self._stop.set()
-        with Wake(self._settings.data_dir) as wake:
-            wake.ring(OUTBOX)
-        for thread in self._threads:
-            thread.join(JOIN_S)
+        self._crew.stop()
 
 
 class Reporter:
