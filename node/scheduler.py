@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
 
 from node.archive import Archive, ArchiveError
+from node.clock import now_utc
 from node.config import Settings
 from node.db import DatabaseUnavailable, connect, migrate, read, write
 from node.installed import installed, tell_refusals
@@ -52,11 +53,6 @@ TAKE_BACK_S: Final = 2.0  # between two looks for lost leases
 LEAST_WAIT_S: Final = 0.005
 
 _log = logging.getLogger(__name__)
-
-
-def now_utc() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 class Scheduler:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from integration.dimse import CommitmentRequest, DimseError, Peer, Reference, request_commitment
+from node.clock import now_utc
 from node.config import DimsePeer, Settings
 from node.db import DatabaseUnavailable
 from node.jobs import Asking, asked_in_vain, begin_asking, take_report
@@ -23,11 +24,6 @@ from node.roles import OUTBOX, Stop
 from node.wake import Wake
 
 _log = logging.getLogger(__name__)
-
-
-def now_utc() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 class CommitmentAsker:

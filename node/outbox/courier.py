@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
 
 from integration.dimse import DimseError
 from integration.web import WebError
+from node.clock import now_utc
 from node.config import Settings
 from node.db import DatabaseUnavailable
 from node.jobs import (
@@ -39,11 +40,6 @@ TOGETHER_S: Final = 0.2  # acceptances that come within this are written down to
 LONGEST_PAUSE_S: Final = 30.0  # between two looks whether a destination is back
 
 _log = logging.getLogger(__name__)
-
-
-def now_utc() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 class Courier:

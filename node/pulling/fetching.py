@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from integration.retrieval import Remote, RemoteStudy, RetrievalError, Wanted, days
 from node.archive import Archive
+from node.clock import now_utc
 from node.config import DimsePeer, Settings
 from node.crew import Crew
 from node.db import DatabaseUnavailable, read
@@ -39,11 +40,6 @@ MODALITY: Final = "US"
 Step: TypeAlias = Callable[[], bool]  # does one thing; False where there was nothing to do
 
 _log = logging.getLogger(__name__)
-
-
-def now_utc() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 class Fetchers:

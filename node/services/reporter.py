@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
 
 from integration.dimse import DimseError, Peer, report_commitment
+from node.clock import now_utc
 from node.config import Settings
 from node.crew import Crew
 from node.db import DatabaseUnavailable, ReportState, read, write
@@ -31,11 +32,6 @@ from node.wake import Wake
 TOLD_TIMES: Final = 2  # attempts that are logged as warnings; the peer is tried many more times
 
 _log = logging.getLogger(__name__)
-
-
-def now_utc() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 class Reporters:

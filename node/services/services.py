@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from integration.dimse import (
@@ -13,6 +13,7 @@ from integration.dimse import (
     InvalidRequest,
     read_commitment_report,
 )
+from node.clock import now_utc
 from node.config import Outbox
 from node.db import DatabaseUnavailable, connect
 from node.jobs import take_report
@@ -42,11 +43,6 @@ from node.services.safekeeping import (
 from node.services.steps import change_step, create_step
 
 EVENT_TYPES: Final = (1, 2)  # all committed; some failed
-
-
-def now_utc() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 class Services:

@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
 
 from integration.results import warm_up
+from node.clock import now_utc
 from node.config import Settings
 from node.db import DatabaseUnavailable, connect
 from node.installed import installed, tell_refusals
@@ -52,7 +53,7 @@ class Worker:
         settings: Settings,
         database: sa.Engine,
         runner: Runner,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._settings = settings
         self._database = database

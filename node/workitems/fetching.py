@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,6 +22,7 @@ from integration.dicomweb.performed import set_progress
 from integration.dicomweb.workitems import Inputs, assignment_of
 from integration.retrieval import RemoteStudy, RetrievalError, Wanted
 from node.archive import Archive
+from node.clock import now_utc
 from node.config import DicomwebPeer, DimsePeer, OrthancPeer, Peer, Settings
 from node.db import WorkitemState, read, write
 from node.db.tables import instance, workitem
@@ -78,7 +79,7 @@ class WorkitemFetcher:
         engine: sa.Engine,
         archive: Archive,
         source: str,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._settings, self._engine, self._archive = settings, engine, archive
         self._source, self._clock = source, clock
