@@ -288,6 +288,9 @@ def _check_words(ds: Dataset) -> None:
             raise WorkitemInvalid(f"{keyword} is one of {', '.join(words)}")
     if "ScheduledProcedureStepStartDateTime" in ds:
         starts_at(ds)
+    named = {uid for each in _inputs_of(ds) for uid in (each.study, *each.series, *each.instances) if uid}
+    if not all(map(is_uid, named)):
+        raise WorkitemInvalid("InputInformationSequence names a study, series or instance by what is no UID")
 
 
 def _inputs_of(content: Dataset) -> tuple[Inputs, ...]:

@@ -30,6 +30,16 @@ class Utc(sa.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Prose(sa.TypeDecorator[str]):
+    """Text that others may have written; what one of the databases cannot hold (NUL, lone surrogates) is replaced."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value and value.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+
+
 def words(kind: type[StrEnum]) -> sa.Enum:
     """A closed set as text with a CHECK constraint, the same on both databases."""
     return sa.Enum(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from node.config.sections import Mode, Priority
-from node.db.columns import Utc, words
+from node.db.columns import Prose, Utc, words
 from node.db.states import (
     DeliveryState,
     JobState,
@@ -105,7 +105,7 @@ prior_search = sa.Table(
     sa.Column("until", Utc, nullable=False),  # how long jobs wait for it
     sa.Column("ended_at", Utc),  # nothing more is fetched
     sa.Column("settled_at", Utc),  # and what came was looked at
-    sa.Column("reason", sa.Text),  # why something was not fetched
+    sa.Column("reason", Prose),  # why something was not fetched
     sa.UniqueConstraint("study_uid", "source"),
     sa.Index("ix_prior_search_settled_at", "settled_at"),
 )
@@ -122,7 +122,7 @@ prior = sa.Table(
     sa.Column("since", Utc, nullable=False),
     sa.Column("until", Utc),
     sa.Column("sender", sa.String(16)),
-    sa.Column("reason", sa.Text),
+    sa.Column("reason", Prose),
     sa.UniqueConstraint("search_id", "study_uid"),
     sa.Index("ix_prior_study_uid", "study_uid"),
 )
@@ -147,7 +147,7 @@ job = sa.Table(
     sa.Column("lease_owner", sa.String(128)),
     sa.Column("lease_until", Utc),
     sa.Column("error_code", sa.String(64)),
-    sa.Column("error", sa.Text),
+    sa.Column("error", Prose),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("claimed_first_at", Utc),  # the time written into results, so that a replay writes the same bytes
     sa.Column("finished_at", Utc),
@@ -204,13 +204,13 @@ delivery = sa.Table(
     sa.Column("lease_owner", sa.String(128)),
     sa.Column("lease_until", Utc),
     sa.Column("error_code", sa.String(64)),
-    sa.Column("error", sa.Text),
+    sa.Column("error", Prose),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("accepted_at", Utc),
     sa.Column("committed_at", Utc),
     sa.Column("commit_due_at", Utc),  # when the destination is asked, or asked again, to commit to it; null: never
     sa.Column("commit_asks", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("note", sa.Text),  # what the destination remarked while accepting it
+    sa.Column("note", Prose),  # what the destination remarked while accepting it
     sa.Column("sent_sop_class", UID),  # of what was sent instead of the result; null: the result's own
     sa.Column("sent_sop_instance_uid", UID),
     sa.Column("sent_transfer_syntax", UID),  # null: that of the result's file
@@ -252,7 +252,7 @@ commitment_request = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("not_before", Utc, nullable=False),
     sa.Column("reported_at", Utc),
-    sa.Column("error", sa.Text),
+    sa.Column("error", Prose),
     sa.UniqueConstraint("transaction_uid", "calling_ae"),
     sa.Index("ix_commitment_request_state_not_before", "state", "not_before"),
 )
@@ -304,7 +304,7 @@ workitem = sa.Table(
     sa.Column("fetch_from", sa.String(64)),  # name of the peer that is asked for its images
     sa.Column("fetch_at", Utc),  # when it is asked, or asked again; null: not (any more)
     sa.Column("fetch_attempt", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("fetch_reason", sa.Text),  # why the last attempt did not bring all
+    sa.Column("fetch_reason", Prose),  # why the last attempt did not bring all
     sa.Index("ix_workitem_state_ours", "state", "ours"),
     sa.Index("ix_workitem_study_uid", "study_uid"),
     sa.Index("ix_workitem_ended_at", "ended_at"),

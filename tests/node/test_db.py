@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from node.config import Mode, Priority
@@ -30,7 +32,7 @@ from node.db import (
     write,
 )
 from node.db.migrate import SCRIPTS
-from node.db.tables import event, metadata, study
+from node.db.tables import event, metadata, study, workitem
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NEWEST = max(path.name[:4] for path in (SCRIPTS / "versions").glob("0*.py"))
@@ -87,6 +89,32 @@ def test_migrate__several_at_once__all_succeed(empty_url: str) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert set(pool.map(start, range(6))) == {NEWEST}
+
+
+def test_migrate__database_from_before_priors__keeps_its_rows_and_fits_the_code(empty_url: str) -> None:
+    engine = connect(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    before = {
+        **row(), "content": "{}", "starts_at": NOON, "created_at": NOON, "changed_at": NOON, "ours": True, "no": False,
+    }  # fmt: skip
+    with write(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        for statement in (
+            "INSERT INTO study (uid, state, first_received_at, last_received_at, quiet_until, conflict)"
+            " VALUES (:uid, 'open', :created_at, :created_at, :created_at, :no)",
+            "INSERT INTO workitem (uid, state, ours, content, starts_at, created_at, changed_at)"
+            " VALUES (:uid, 'IN PROGRESS', :ours, :content, :starts_at, :created_at, :changed_at)",
+        ):
+            connection.execute(sa.text(statement), before)
+    migrate(engine)
+    with read(engine) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.execute(sa.select(study.c.uid, study.c.prior)).all() == [("1.2.3", False)]
+        columns = (workitem.c.uid, workitem.c.fetch_from, workitem.c.fetch_at, workitem.c.fetch_attempt)
+        assert connection.execute(sa.select(*columns)).all() == [("1.2.3", None, None, 0)]
+    engine.dispose()
 
 
 def test_migrate__database_of_a_newer_version__is_refused(engine: sa.Engine) -> None:

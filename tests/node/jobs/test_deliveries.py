@@ -5,7 +5,10 @@ import sqlalchemy as sa
 
 from node.db import DeliveryState, read
 from node.jobs import (
+    Accepted,
+    AsSent,
     LeaseLost,
+    accept,
     claim_deliveries,
     counts,
     expire_delivery_leases,
@@ -55,6 +58,16 @@ def test_fail__every_attempt__is_a_dead_letter_until_someone_retries(sent_out: s
     retry_delivery(sent_out, dead.id, who="someone", now=now)
     again = claim_deliveries(sent_out, "pacs", "outbox", now, policy=SENDING)
     assert [(each.id, each.attempt) for each in again if each.id == dead.id] == [(dead.id, 1)]
+
+
+def test_accept__remark_holds_what_no_text_can__is_accepted_with_the_rest_of_it(sent_out: sa.Engine) -> None:
+    first, second = claim_deliveries(sent_out, "pacs", "outbox", NOON, policy=SENDING)
+    accept(sent_out, [Accepted(delivery=first, at=NOON, sent=AsSent(note="coerced\0\ud83d"))])
+    fail_delivery(sent_out, second, ("dimse.refused", "no\0way"), retryable=False, now=NOON, policy=SENDING)
+    with read(sent_out) as connection:
+        found = {each.id: each for each in list_deliveries(connection, destination="pacs")}
+    assert (found[first.id].state, found[first.id].note) == (DeliveryState.ACCEPTED, "coerced ?")
+    assert (found[second.id].state, found[second.id].error) == (DeliveryState.FAILED, "no way")
 
 
 def test_put_back__claimed_with_one_that_failed__costs_no_attempt(sent_out: sa.Engine) -> None:

@@ -71,7 +71,7 @@ class Site(Bench):
     def now(self, at: datetime) -> None:
         self._moved = at - datetime.now(UTC)
 
-    def __init__(self, folder: Path, template: Path, pacs: dict[str, Any], **priors: Any) -> None:
+    def __init__(self, folder: Path, database: Path | str, pacs: dict[str, Any], **priors: Any) -> None:
         routes = [
             {
                 "name": "fetal",
@@ -82,7 +82,7 @@ class Site(Bench):
         ]
         peers = {"out": {"kind": "folder", "path": str(folder / "out")}, "pacs": pacs}
         listener = {"dicom_port": pacs.pop("moves_to", 11112)}
-        super().__init__(folder, template, routes=routes, peers=peers, listener=listener)
+        super().__init__(folder, database, routes=routes, peers=peers, listener=listener)
         self.kept = Archive(self.settings.archive_dir)
         self.fetcher = PriorFetcher(self.settings, self.database, self.kept, "pacs", clock=lambda: self.now)
 
@@ -143,9 +143,9 @@ class Site(Bench):
 
 
 @contextmanager
-def site(folder: Path, template: Path, pacs: dict[str, Any], **priors: Any) -> Iterator[Site]:
+def site(folder: Path, database: Path | str, pacs: dict[str, Any], **priors: Any) -> Iterator[Site]:
     folder.mkdir(parents=True, exist_ok=True)
-    made = Site(folder, template, pacs, **priors)
+    made = Site(folder, database, pacs, **priors)
     try:
         yield made
     finally:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydicom import Dataset
 from typer.testing import CliRunner
 
 from node.cli import app
@@ -34,6 +35,7 @@ from tests.node.pulling.prior_bench import (
     part_10,
     site,
 )
+from tests.node.pulling.test_dimse_faults import Pacs, served
 from tests.node.worker.bench import encoded, still
 from tests.peers.dcmtk import dcmqrscp, storescu
 from tests.peers.orthanc import orthanc
@@ -77,13 +79,13 @@ def peers(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> 
 
 
 @pytest.fixture
-def make(tmp_path: Path, migrated_sqlite: Path, server: Behaviour) -> Iterator[Make]:
-    """A node that asks the scripted server, or another peer."""
+def make(tmp_path: Path, database_url: str, server: Behaviour) -> Iterator[Make]:
+    """A node with either database that asks the scripted server, or another peer."""
     with ExitStack() as stack:
 
         def made(pacs: dict[str, Any] | None = None, **priors: Any) -> Site:
             asked = pacs or {"kind": "dicomweb", "url": server.url, "response_timeout_s": 30}
-            return stack.enter_context(site(tmp_path / "node", migrated_sqlite, dict(asked), **priors))
+            return stack.enter_context(site(tmp_path / "node", database_url, dict(asked), **priors))
 
         yield made
 
@@ -129,9 +131,9 @@ def test_priors__limits_of_the_route__are_kept(make: Make, server: Behaviour) ->
     assert {path.split("/")[1] for path in server.retrieved} == {LAST}
 
 
-def test_priors__route_without_them__does_not_wait(tmp_path: Path, migrated_sqlite: Path, server: Behaviour) -> None:
+def test_priors__route_without_them__does_not_wait(tmp_path: Path, database_url: str, server: Behaviour) -> None:
     pacs = {"kind": "dicomweb", "url": server.url}
-    with site(tmp_path / "node", migrated_sqlite, pacs) as node:
+    with site(tmp_path / "node", database_url, pacs) as node:
         plain = node.settings.routes[0].model_copy(update={"name": "plain", "priors": None, "send_to": ()})
         node.settings = node.settings.model_copy(update={"routes": (*node.settings.routes, plain)})
         node.install(node.engine.identity)
@@ -175,6 +177,26 @@ def test_priors__peer_is_down__job_starts_at_once_and_says_why(make: Make) -> No
     assert f"127.0.0.1:{port}" in node.said()
     node.settle()
     assert node.delivered(CURRENT)
+
+
+def test_priors__peer_refuses_in_words_that_no_database_holds__job_starts_and_the_peer_is_asked_again_later(
+    make: Make,
+) -> None:
+    """As a PACS does that sends a comment from a buffer of fixed length, with what stood in it before."""
+
+    def refuse(event: Any) -> Iterator[Any]:
+        status = Dataset()
+        status.Status, status.ErrorComment = 0xA700, "disk full\0before"
+        yield status, None
+
+    with served(Pacs([])) as pacs:
+        pacs.answers["find"] = refuse
+        node = make(pacs.peer)
+        for study in (CURRENT, AGAIN):
+            node.closes(still(study, 1))
+            assert node.fetches()
+            assert "disk full before" in node.said(study)
+    assert {job.study_uid for job in node.jobs()} == {CURRENT, AGAIN}
 
 
 def test_priors__peer_has_none__job_starts(make: Make, server: Behaviour) -> None:
@@ -308,6 +330,7 @@ def written(node: Site, server: Behaviour) -> Path:
     config = node.settings.data_dir.parent / "echocare-node.yaml"
     sections = {
         "node": {"data_dir": "var", "min_free_bytes": 0},
+        "database": node.settings.database,
         "peers": {"pacs": {"kind": "dicomweb", "url": server.url}},
         "routes": [{"name": "fetal", "task": "fetal-head", "priors": {}}],
     }

@@ -81,11 +81,17 @@ def square_in(rows: int, columns: int) -> Iterator[Finding]:
 
 
 class Bench:
-    """The flow of data, driven by hand and with a clock of its own."""
+    """The flow of data, driven by hand and with a clock of its own.
 
-    def __init__(self, folder: Path, template: Path, engine: DiscEngine | None = None, **sections: Any) -> None:
+    `database` is a migrated SQLite file, which is copied, or the URL of a migrated database, which is used as it is.
+    """
+
+    def __init__(self, folder: Path, database: Path | str, engine: DiscEngine | None = None, **sections: Any) -> None:
         (folder / "var").mkdir()
-        shutil.copy(template, folder / "var" / "node.db")
+        if isinstance(database, Path):
+            shutil.copy(database, folder / "var" / "node.db")
+        else:
+            sections["database"] = database
         route = {"name": "fetal", "when": "true", "task": "fetal-head", "send_to": ["out"]}
         given = {
             "node": {"data_dir": str(folder / "var"), "study_quiet_s": 1},
@@ -96,7 +102,7 @@ class Bench:
         self.settings = Settings.model_validate(given | sections)
         self.out = folder / "out"
         self.now = datetime.now(UTC)
-        self.database = connect(f"sqlite:///{folder}/var/node.db")
+        self.database = connect(self.settings.database)
         self.archive = Archive(self.settings.archive_dir)
         self.wake = Wake(self.settings.data_dir, "bench")
         self.engine = engine or DiscEngine()

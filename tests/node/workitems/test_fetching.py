@@ -89,14 +89,14 @@ class ClockedBench(Bench):
 
 
 @pytest.fixture
-def make(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Callable[..., Site]]:
+def make(tmp_path: Path, database_url: str) -> Iterator[Callable[..., Site]]:
     with ExitStack() as stack:
 
         def site(peers: dict[str, Any], **sections: Any) -> Site:
             out = {"kind": "folder", "path": str(tmp_path / "out")}
             workitems = {"send_to": ["out"], **sections.pop("workitems", {})}
             given = {"routes": [], "peers": {"out": out, **peers}, "workitems": workitems, **sections}
-            bench = ClockedBench(tmp_path, migrated_sqlite, **given)
+            bench = ClockedBench(tmp_path, database_url, **given)
             stack.callback(bench.close)
             http = TestClient(
                 make_application(bench.settings, bench.database),
@@ -278,12 +278,12 @@ def test_item__cancelled_while_its_images_are_fetched__stays_cancelled(
     assert (site.state(), site.jobs()) == ("CANCELED", ())
 
 
-def test_item__study_is_here_as_a_prior__is_taken_as_a_study_of_its_own(tmp_path: Path, migrated_sqlite: Path) -> None:
+def test_item__study_is_here_as_a_prior__is_taken_as_a_study_of_its_own(tmp_path: Path, database_url: str) -> None:
     from tests.node.pulling.prior_bench import LAST, older_studies
 
     with dicomweb({str(ds.SOPInstanceUID): part_10(ds) for ds in older_studies()}) as server:
         pacs = {"kind": "dicomweb", "url": server.url}
-        with prior_site(tmp_path / "node", migrated_sqlite, pacs) as node:
+        with prior_site(tmp_path / "node", database_url, pacs) as node:
             node.closes()
             node.fetches()
             node.settle()

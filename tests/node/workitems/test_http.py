@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.node.workitems.items import (
     TRANSACTION,
     code,
     encoded,
+    inputs,
     item,
     performed,
     state,
@@ -71,12 +71,11 @@ class Client:
 
 
 @pytest.fixture
-def node_settings(tmp_path: Path, migrated_sqlite: Path) -> Settings:
+def node_settings(tmp_path: Path, database_url: str) -> Settings:
     path = tmp_path / "echocare-node.yaml"
     path.write_text("node: {data_dir: var, min_free_bytes: 0}\nworkitems: {most_open: 3}\n")
     (tmp_path / "var").mkdir()
-    shutil.copy(migrated_sqlite, tmp_path / "var" / "node.db")
-    return load_settings(path, {})
+    return load_settings(path, {"ECHOCARE_NODE__DATABASE": database_url})
 
 
 @pytest.fixture
@@ -144,6 +143,9 @@ def test_create__attributes_of_type_2_left_out__are_filled_in_and_it_says_so(cli
         (item(ScheduledProcedureStepStartDateTime="soon"), "StartDateTime"),
         (item(TransactionUID=TRANSACTION), "TransactionUID"),
         (item(SOPInstanceUID="1.2.3"), "once"),
+        (item(study="1." + "2" * 79), "no UID"),
+        (item(InputInformationSequence=[inputs("1.2.3", "1.2.*")]), "no UID"),
+        (item(InputInformationSequence=[inputs("1.2.3", "1.2.4", "../5")]), "no UID"),
         (b"{", "JSON"),
         (b"[1]", "JSON"),
         (b'{"00100010": {"vr": "PN", "Value": 7}}', "JSON"),

@@ -62,11 +62,11 @@ class Site:
 
 
 @pytest.fixture
-def make(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Callable[..., Site]]:
+def make(tmp_path: Path, database_url: str) -> Iterator[Callable[..., Site]]:
     with ExitStack() as stack:
 
         def site(engine: DiscEngine | None = None, **sections: Any) -> Site:
-            bench = Bench(tmp_path, migrated_sqlite, engine, **sections)
+            bench = Bench(tmp_path, database_url, engine, **sections)
             stack.callback(bench.close)
             application = make_application(bench.settings, bench.database)
             http = TestClient(application, base_url="http://127.0.0.1", client=("127.0.0.1", 50000))
