@@ -14,14 +14,17 @@ The first four are of the server, whatever it is given: `down` says so.
 
 References
 ----------
-RFC 9110 15 (statuses), PS3.18 10.5.3 (those of the Store transaction).
+RFC 9110 15 (statuses), 10.2.3 (Retry-After), PS3.18 10.5.3 (those of the Store transaction).
 """
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
@@ -31,6 +34,7 @@ import httpx
 LATER: Final = (429, 502, 503, 504, 507)
 REFUSED_LOGIN: Final = (401, 403, 407)
 NOT_HERE: Final = (404, 405, 406, 410)
+_SECONDS: Final = re.compile(r"[0-9]{1,15}")
 
 
 class WebError(Exception):
@@ -39,6 +43,7 @@ class WebError(Exception):
     code: ClassVar[str] = "web"
     retryable: bool = True
     down: ClassVar[bool] = False  # the server is the trouble, and other files would fare the same
+    again_after_s: float | None = None  # for how long the server asks to be left alone; None: it does not say
 
 
 class ServerDown(WebError):
@@ -46,6 +51,11 @@ class ServerDown(WebError):
 
     code: ClassVar[str] = "web.down"
     down: ClassVar[bool] = True
+
+    def __init__(self, words: str, again_after_s: float | None = None) -> None:
+        asks = "" if again_after_s is None else f"; it asks to be left alone for {again_after_s:.0f} s"
+        super().__init__(f"{words}{asks}")
+        self.again_after_s = again_after_s
 
 
 class ServerSilent(WebError):
@@ -177,7 +187,7 @@ def reach(server: Server, login: Login | None, path: str) -> None:
             response = client.get(f"{server.url.rstrip('/')}{path}", headers={"Accept": "application/dicom+json, */*"})
         except httpx.RequestError as fault:
             raise fault_of(server, fault) from fault
-    if refused := fault_of_status(server, response.status_code):
+    if refused := fault_of_status(server, response):
         raise refused
     if response.status_code >= 400:
         raise WrongAddress(f"{server.words} answers with HTTP status {response.status_code}: check its address")
@@ -207,12 +217,47 @@ def _root(fault: BaseException) -> BaseException:
     return fault
 
 
-def fault_of_status(server: Server, status: int) -> WebError | None:
-    """What a status says of the server itself; None where it is about what was sent."""
+def fault_of_status(server: Server, answer: httpx.Response) -> WebError | None:
+    """What an answer's status says of the server itself; None where it is about what was sent."""
+    status = answer.status_code
     if status in LATER:
-        return ServerDown(f"{server.words} cannot take anything now: HTTP status {status}")
+        words = f"{server.words} cannot take anything now: HTTP status {status}"
+        return ServerDown(words, again_after_s(answer.headers))
     if status in REFUSED_LOGIN:
         return LoginRefused(f"{server.words} refuses us with HTTP status {status}: check the login of this peer")
     if status in NOT_HERE or 300 <= status < 400:
         return WrongAddress(f"{server.words} is not that service: HTTP status {status}; check its address")
     return None
+
+
+def again_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """For how long a server asks to be left alone, by `Retry-After`: seconds, or a date.
+
+    A date counts from the answer's own `Date` where it has one, so that a clock that is wrong does no harm.
+
+    Parameters
+    ----------
+    headers
+        Of the answer; their names in any case.
+    now
+        The time, for an answer without `Date`; None: this machine's.
+
+    Returns
+    -------
+    float or None
+        Seconds, not negative; None where it does not say, or nothing that can be read.
+    """
+    said = headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(said):
+        return float(said)
+    until, since = _date(said), _date(headers.get("Date", "")) or now or datetime.now(UTC)
+    return None if until is None else max(0.0, (until - since).total_seconds())
+
+
+def _date(said: str) -> datetime | None:
+    """An HTTP date (RFC 9110 5.6.7); None where it is none."""
+    try:
+        found = parsedate_to_datetime(said)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

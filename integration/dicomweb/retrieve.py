@@ -39,6 +39,7 @@ from integration.web import LATER, Login, Server, WebError, auth_of, fault_of, f
 PAGE: Final = 200  # answers asked for at once
 ATTEMPTS: Final = 3
 PAUSE_S: Final = 0.25  # before the second attempt; twice as long before the third
+LONGEST_PAUSE_S: Final = 5.0  # a server that asks for a longer one (Retry-After) is not asked again
 MOST_PAGE_BYTES: Final = 64 << 20
 AS_STORED: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 MORE_RESULTS: Final = "299"  # warning of a server that has more than it tells (PS3.18 8.3.4.4)
@@ -241,13 +242,14 @@ class DicomwebPacs:
             if answer.is_success:
                 return answer
             answer.close()
-            fault = fault_of_status(self._server, answer.status_code)
+            fault = fault_of_status(self._server, answer)
             # A 404 is of what was asked for, where the service itself has answered before.
             if fault is None or (answer.status_code == httpx.codes.NOT_FOUND and "/" in path):
                 raise _NoAnswer(f"HTTP status {answer.status_code}")
-            if answer.status_code not in LATER or attempt == ATTEMPTS:
+            pause = max(PAUSE_S * attempt, fault.again_after_s or 0.0)
+            if answer.status_code not in LATER or attempt == ATTEMPTS or pause > LONGEST_PAUSE_S:
                 raise DicomwebError(str(fault))
-            time.sleep(PAUSE_S * attempt)
+            time.sleep(pause)
         raise AssertionError("unreachable")
 
 

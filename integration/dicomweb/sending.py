@@ -128,7 +128,7 @@ class StowServer:
             raise fault_of(server, fault) from fault
         except OSError as fault:
             raise ConnectionBroke("a result's file cannot be read any more") from fault
-        if refused := fault_of_status(server, response.status_code):
+        if refused := fault_of_status(server, response):
             raise refused
         answer = _document(content) if response.status_code in TOLD else None
         if answer is None:

@@ -22,6 +22,7 @@ from integration.web import (
     ServerDown,
     WebError,
     WrongAddress,
+    again_after_s,
     auth_of,
     fault_of,
     fault_of_status,
@@ -96,8 +97,9 @@ class OrthancServer:
         if code in FINAL:
             raise InstanceRefused(f"{words}: it cannot read the file", retryable=False)
         if code in (CANNOT_WRITE, FULL):
-            raise ServerDown(f"{self._server.words} cannot store: its disk is full or cannot be written")
-        if refused := fault_of_status(self._server, response.status_code):
+            words = f"{self._server.words} cannot store: its disk is full or cannot be written"
+            raise ServerDown(words, again_after_s(response.headers))
+        if refused := fault_of_status(self._server, response):
             raise refused
         raise InstanceRefused(words, retryable=True)
 

@@ -119,7 +119,14 @@ def accept(engine: sa.Engine, accepted: Sequence[Accepted], *, commits: bool = F
 
 
 def fail_delivery(
-    engine: sa.Engine, held: Delivery, why: tuple[str, str], *, retryable: bool, now: datetime, policy: Outbox
+    engine: sa.Engine,
+    held: Delivery,
+    why: tuple[str, str],
+    *,
+    retryable: bool,
+    now: datetime,
+    policy: Outbox,
+    least_wait: timedelta = timedelta(0),
 ) -> State:
     """End an attempt that failed: try again later where that can help and attempts are left, else a dead letter.
 
@@ -137,6 +144,8 @@ def fail_delivery(
         Time of the failure.
     policy
         `Settings.outbox`.
+    least_wait
+        How long to wait before another attempt, where that is longer than the usual wait.
 
     Raises
     ------
@@ -144,11 +153,11 @@ def fail_delivery(
         The lease is no longer ours; nothing was changed.
     """
     with write(engine) as connection:
-        attempted = Attempted(now=now, retryable=retryable, policy=policy)
+        attempted = Attempted(now=now, retryable=retryable, policy=policy, least_wait=least_wait)
         return give_up_or_wait(connection, DELIVERY, held, why, attempted)
 
 
-def put_back(engine: sa.Engine, held: Delivery, now: datetime) -> None:
+def put_back(engine: sa.Engine, held: Delivery, now: datetime, wait: timedelta = timedelta(0)) -> None:
     """Give back, untried, a delivery that was claimed together with one that failed; it costs no attempt.
 
     Raises
@@ -157,7 +166,7 @@ def put_back(engine: sa.Engine, held: Delivery, now: datetime) -> None:
         The lease is no longer ours.
     """
     with write(engine) as connection:
-        end(connection, DELIVERY, held, Step.POSTPONE, {"attempt": held.attempt - 1, "not_before": now})
+        end(connection, DELIVERY, held, Step.POSTPONE, {"attempt": held.attempt - 1, "not_before": now + wait})
         _record(connection, held, "delivery.postponed", held.lease_owner or "", now)
 
 

@@ -138,7 +138,7 @@ def give_up_or_wait(
     again = when.retryable and held.attempt < when.policy.max_attempts
     if when.retryable and not again:
         words = f"{words} (given up after {held.attempt} attempts)"
-    wait = backoff(held.attempt, when.policy) if again else timedelta(0)
+    wait = max(backoff(held.attempt, when.policy), when.least_wait) if again else timedelta(0)
     changes: dict[str, object] = {
         "error_code": code,
         "error": words[:LONGEST_WORDS],
@@ -176,6 +176,7 @@ class Attempted:
     now: datetime
     retryable: bool
     policy: Jobs | Outbox
+    least_wait: timedelta = timedelta(0)  # before another attempt
 
 
 def nobody(_owner: str) -> bool:

@@ -127,7 +127,7 @@ class Courier:
         beating = threading.Event()
         beat = threading.Thread(target=self._beat, args=(open_ones, beating), daemon=True)
         beat.start()
-        down = False
+        down, rest = False, timedelta(0)  # for how long the destination asks to be left alone
         try:
             for sent in self._sender.send(held):
                 self._pace.sent(self._size(sent.delivery))
@@ -136,7 +136,8 @@ class Courier:
                     if (accepted[-1].at - accepted[0].at).total_seconds() > TOGETHER_S:
                         self._accept(accepted, open_ones)
                 else:
-                    self._fail(sent.delivery, sent.error, down=sent.destination_down)
+                    rest = max(rest, self._rest(sent.error))
+                    self._fail(sent.delivery, sent.error, down=sent.destination_down, rest=rest)
                     open_ones.pop(sent.delivery.id)
                 down = down or sent.destination_down
         finally:
@@ -145,7 +146,7 @@ class Courier:
             finally:
                 beating.set()
                 for delivery in list(open_ones.values()):
-                    self._give_back(delivery)
+                    self._give_back(delivery, rest)
         self._failures = self._failures + 1 if down else 0
 
     def _accept(self, accepted: list[Accepted], open_ones: dict[int, Delivery]) -> None:
@@ -164,11 +165,22 @@ class Courier:
             self._back_again()
         accepted.clear()
 
-    def _fail(self, delivery: Delivery, error: DimseError | WebError | DeliveryError, *, down: bool) -> None:
+    def _rest(self, error: DimseError | WebError | DeliveryError) -> timedelta:
+        """Leave the destination alone for as long as it asks, within the longest wait; for how long."""
+        asked = error.again_after_s if isinstance(error, WebError) else None
+        seconds = min(asked or 0.0, self._policy.backoff_max_s)
+        if seconds:
+            self._pace.rest(seconds)
+        return timedelta(seconds=seconds)
+
+    def _fail(
+        self, delivery: Delivery, error: DimseError | WebError | DeliveryError, *, down: bool, rest: timedelta
+    ) -> None:
         why = (error.code, str(error))
+        now, policy = self._clock(), self._policy
         try:
             state = fail_delivery(
-                self._engine, delivery, why, retryable=error.retryable, now=self._clock(), policy=self._policy
+                self._engine, delivery, why, retryable=error.retryable, now=now, policy=policy, least_wait=rest
             )
         except LeaseLost:
             self._lost(delivery)
@@ -197,9 +209,9 @@ class Courier:
         count = hasten_deliveries(self._engine, self._destination, self._clock())
         _log.info("Destination is back", extra=log_context(destination=self._destination, count=count))
 
-    def _give_back(self, delivery: Delivery) -> None:
+    def _give_back(self, delivery: Delivery, rest: timedelta) -> None:
         try:
-            put_back(self._engine, delivery, self._clock())
+            put_back(self._engine, delivery, self._clock(), rest)
         except (LeaseLost, DatabaseUnavailable):
             return  # the lease runs out by itself
 

@@ -31,13 +31,14 @@ class Pace:
         self._results = None if per_minute is None else _Bucket(per_minute / 60, 1.0, clock())
         self._bytes = None if bytes_per_s is None else _Bucket(bytes_per_s, 0.0, clock())
         self._clock = clock
+        self._rests_until = -math.inf
         self._lock = threading.Lock()
 
     def take(self, most: int) -> int:
         """Reserve as many results as may go now, at most `most`; what is then not sent is given back."""
         with self._lock:
             now = self._clock()
-            if self._bytes is not None and self._bytes.level(now) < 0:
+            if now < self._rests_until or (self._bytes is not None and self._bytes.level(now) < 0):
                 return 0
             if self._results is None:
                 # Their sizes are not known before they are claimed: one at a time keeps to the limit.
@@ -59,12 +60,17 @@ class Pace:
             if self._bytes is not None:
                 self._bytes.spend(size)
 
+    def rest(self, seconds: float) -> None:
+        """Nothing goes for so long: the destination asks to be left alone."""
+        with self._lock:
+            self._rests_until = max(self._rests_until, self._clock() + seconds)
+
     def wait_s(self) -> float:
         """Seconds until the next may go."""
         with self._lock:
             now = self._clock()
             waits = [each.wait_s(now, need) for each, need in ((self._results, 1.0), (self._bytes, 0.0)) if each]
-            return max(waits, default=0.0)
+            return max(0.0, self._rests_until - now, *waits)
 
 
 class _Bucket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,3 +83,17 @@ def test_pacs__gives_html_for_an_image__nothing_is_kept_and_it_says_so() -> None
         reason = pacs(peer.url).fetch(SERIES, ["1.2.3.4.5"], keeper, lambda came: None)
     assert "cannot be read" in reason
     assert keeper.begun == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "waits"), [({}, [0.25, 0.5]), ({"Retry-After": "1"}, [1, 1]), ({"Retry-After": "120"}, [])]
+)
+def test_pacs__busy_and_says_when_to_come_again__is_asked_then_or_not_at_all(
+    said: dict[str, str], waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("integration.dicomweb.retrieve.time", SimpleNamespace(sleep=waited.append))
+    with scripted_http(lambda asked: (503, "text/plain", b"", said)) as peer:
+        with pytest.raises(DicomwebError, match="HTTP status 503"):
+            pacs(peer.url).studies(WANTED, 10)
+        assert (waited, len(peer.asked)) == (waits, len(waits) + 1)

@@ -169,6 +169,8 @@ def test_store__busy_and_says_when_to_come_again__is_down_and_asked_once(tmp_pat
         outcomes = give(paths, server(peer.url))
         assert len(peer.asked) == 1
     assert [type(each.error) for each in outcomes] == [ServerDown] * 3
+    assert {each.error and each.error.again_after_s for each in outcomes} == {120}
+    assert all("left alone for 120 s" in str(each.error) for each in outcomes)
 
 
 def test_store__409_with_all_failed__refused_by_reason(tmp_path: Path) -> None:

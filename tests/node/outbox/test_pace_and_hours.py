@@ -109,6 +109,16 @@ def test_pace__idle_for_long__does_not_burst() -> None:
     assert pace.take(50) == 2
 
 
+def test_pace__destination_asks_to_be_left_alone__nothing_goes_till_then_and_no_longer_than_it_asked() -> None:
+    clock = Clock()
+    pace = Pace(None, None, clock)
+    pace.rest(30)
+    pace.rest(10)
+    assert (pace.take(50), pace.wait_s()) == (0, 30)
+    clock.now += 30
+    assert (pace.take(50), pace.wait_s()) == (50, 0)
+
+
 def test_pace__no_limits__never_waits() -> None:
     pace = Pace(None, None)
     assert pace.take(50) == 50

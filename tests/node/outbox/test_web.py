@@ -6,7 +6,9 @@ import shutil
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -287,6 +289,66 @@ def test_courier__outside_its_hours__sends_nothing_and_everything_once_they_begi
     clock.now = noon.replace(hour=22)
     assert courier.step()
     assert all_accepted(database, "out")
+
+
+def waiting_settings(tmp_path: Path, kind: str, url: str, **outbox: float) -> Settings:
+    """Settings with one destination over HTTP and waits that a test can tell apart."""
+    settings = settings_with(tmp_path, pacs=web(kind, url))
+    return settings.model_copy(update={"outbox": settings.outbox.model_copy(update=outbox)})
+
+
+@pytest.mark.parametrize("kind", ["dicomweb", "orthanc"])
+@pytest.mark.parametrize("status", [503, 429])
+@pytest.mark.parametrize("told_as", ["seconds", "date"])
+def test_courier__server_says_when_to_come_again__is_left_alone_till_then_with_what_comes_new_too(
+    kind: str, status: int, told_as: str, tmp_path: Path, database: sa.Engine
+) -> None:
+    paths: list[Path] = []
+    busy = [True]
+
+    def answer(asked: Asked) -> Answer:
+        if busy[0]:
+            later = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
+            return status, "text/plain", b"", {"Retry-After": "120" if told_as == "seconds" else later}
+        taken = (200, "application/json", b'{"ID": "x", "Status": "Success"}')
+        return stored_all(asked, paths) if kind == "dicomweb" else taken
+
+    with scripted_http(answer) as server:
+        settings = waiting_settings(tmp_path, kind, server.url, backoff_s=1, backoff_max_s=300)
+        paths += done_job(database, settings)
+        clock = Clock(datetime.now(UTC) + timedelta(seconds=1))
+        pace = Pace(None, None, lambda: clock.now.timestamp())
+        first, second = (
+            Courier(settings, "pacs", sender_for(settings, "pacs"), database, clock, pace=pace) for _ in range(2)
+        )
+        assert first.step()
+        began, found = clock.now, deliveries(database, "pacs")
+        # A date has no parts of seconds.
+        assert all(118 <= (one.not_before - began).total_seconds() <= 121 for one in found)
+        assert "it asks to be left alone for 1" in (max(found, key=lambda one: one.attempt).error or "")
+        busy[0] = False
+        paths += done_job(database, settings, study=2)
+        clock.now = began + timedelta(seconds=117)
+        assert (first.step(), second.step(), len(server.asked)) == (False, False, 1)
+        clock.now = began + timedelta(seconds=122)
+        assert second.step()
+        assert all_accepted(database, "pacs")
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"), [("86400", 300), ("1", 60), ("0", 60), ("Fri, 27 Nov 2026 12:00:00 GMT", 60), ("soon", 60)]
+)
+def test_courier__server_asks_for_more_or_less_than_the_usual_wait__it_is_no_less_and_no_more_than_the_longest(
+    asked: str, waits: int, tmp_path: Path, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.jobs.leases._jitter", SimpleNamespace(uniform=lambda low, high: high))
+    with scripted_http(lambda _: (503, "text/plain", b"", {"Retry-After": asked})) as server:
+        settings = waiting_settings(tmp_path, "dicomweb", server.url, backoff_s=60, backoff_max_s=300)
+        done_job(database, settings, results=1)
+        clock = Clock(datetime.now(UTC) + timedelta(seconds=1))
+        assert Courier(settings, "pacs", sender_for(settings, "pacs"), database, clock).step()
+    (one,) = deliveries(database, "pacs")
+    assert one.not_before - clock.now == timedelta(seconds=waits)
 
 
 def test_courier__with_a_pace__sends_no_faster_and_puts_nothing_back(tmp_path: Path, database: sa.Engine) -> None:
