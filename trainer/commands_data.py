@@ -110,7 +110,8 @@ def cohort(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """Gather a local cohort from an archive or a PACS into an image folder, without anything that identifies.
 
-    Outlines in segmentations that came back to the archive, drawn or mended by people, become masks.
+    Outlines in segmentations that came back to the archive, drawn or mended by people, become masks; coded answers in
+    reports that came back, verified or observed by a person, become labels.
     """
     taking = Taking(frames=frames, trusted=nothing_burned_in, licence=licence)
     with _told_in_words("stopped; give the same command again"):
@@ -127,7 +128,8 @@ def cohort(  # noqa: PLR0913 - each is an option of the command
         )
         typer.echo(
             f"{gathered.pictures} pictures of {gathered.patients} patients in {out}; "
-            f"{gathered.with_outlines} with outlines that people drew or mended"
+            f"{gathered.with_outlines} with outlines that people drew or mended, "
+            f"{gathered.with_answers} with answers of people in reports"
         )
 
 

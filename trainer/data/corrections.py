@@ -6,7 +6,8 @@ are free text, and free text may hold a name.
 
 References
 ----------
-DICOM PS3.3 C.8.20.2 (Segmentation Image), C.8.20.4 (Segment Description), C.7.6.16.2.6 (Derivation Image).
+DICOM PS3.3 C.8.20.2 (Segmentation Image), C.8.20.4 (Segment Description), C.7.6.16 (Multi-frame Functional Groups),
+C.7.6.16.2.6 (Derivation Image).
 """
 
 from __future__ import annotations
@@ -15,22 +16,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 SEGMENTATION: Final = "1.2.840.10008.5.1.4.1.1.66.4"
 BY_PEOPLE: Final = frozenset({"MANUAL", "SEMIAUTOMATIC"})
 UNREADABLE: Final = "correction.unreadable: a segmentation that cannot be read"
 NOT_BINARY: Final = "correction.not-binary: a segmentation that is not of the type BINARY"
 # What pydicom raises on damaged values, and what a missing element is.
-_FAULTS: Final = (InvalidDicomError, OSError, AttributeError, LookupError, TypeError, ValueError, NotImplementedError)
+FAULTS: Final = (InvalidDicomError, OSError, AttributeError, LookupError, TypeError, ValueError, NotImplementedError)
 
 Place: TypeAlias = tuple[str, int]  # SOP Instance UID of the image and its frame, from 1
 Outline: TypeAlias = NDArray[np.bool_]
@@ -79,7 +77,7 @@ def read_corrections(folder: Path) -> Corrections:
                 told.append((f"{ds.get('ContentDate', '')}{ds.get('ContentTime', '')}", _joined(ds)))
             else:
                 left_out[NOT_BINARY] += 1
-        except _FAULTS:
+        except FAULTS:
             left_out[UNREADABLE] += 1
     outlines: dict[Place, dict[str, Outline]] = {}
     for _, said in sorted(told, key=lambda pair: pair[0]):
@@ -106,11 +104,19 @@ def _outlines(ds: Dataset) -> Iterator[tuple[Place, str, Outline]]:
     if not names:
         return
     pixels = np.asarray(ds.pixel_array, dtype=bool).reshape(-1, int(ds.Rows), int(ds.Columns))
+    shared = ds.get("SharedFunctionalGroupsSequence") or [Dataset()]
     for groups, outline in zip(ds.PerFrameFunctionalGroupsSequence, pixels, strict=True):
-        name = names.get(int(groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber))
+        segment = _group("SegmentIdentificationSequence", groups, shared[0])
+        name = names.get(int(segment.ReferencedSegmentNumber))
         if name is None:
             continue
-        source = groups.DerivationImageSequence[0].SourceImageSequence[0]
+        source = _group("DerivationImageSequence", groups, shared[0]).SourceImageSequence[0]
         numbers = source.get("ReferencedFrameNumber", 1)
         for frame in [numbers] if isinstance(numbers, int) else list(numbers):
             yield (str(source.ReferencedSOPInstanceUID), int(frame)), name, outline
+
+
+def _group(keyword: str, frame: Dataset, shared: Dataset) -> Dataset:
+    """What a functional group says of a frame: what is the same for all frames may stand once for all of them."""
+    item: Dataset = (frame if keyword in frame else shared)[keyword].value[0]
+    return item

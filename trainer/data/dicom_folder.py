@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.datadict import keyword_for_tag
 
 from integration.pixels import PixelError, SourceImage, View, open_image
 from trainer.catalogue.headers import shown_by
-from trainer.data.corrections import Corrections
+from trainer.data.corrections import FAULTS, Corrections
 from trainer.data.pictures import Item, LeftOut, Picture
+from trainer.data.reports import Reported
 from trainer.data.screen import cut, why_not
 from trainer.data.splitting import split_of
 
@@ -43,6 +45,7 @@ KEPT: Final = frozenset(
 )  # fmt: skip
 PATIENT_ID: Final = "PatientID"
 TOLD_APART_BY: Final = (PATIENT_ID, "StudyInstanceUID", "SOPInstanceUID")
+NOT_ULTRASOUND: Final = "dicom.not-ultrasound"
 INSTANCES: Final = "instances"  # where the node's archive keeps what it received
 OWN: Final = "patients of this site: not for passing on"
 
@@ -66,10 +69,12 @@ class DicomFolder:
         taking: Taking,
         wanted: Callable[[Dataset], bool] = lambda header: True,
         corrections: Corrections | None = None,
+        reported: Reported | None = None,
     ) -> None:
         """`wanted` says by its header whether an image is taken; what it refuses is no item and not counted.
 
-        Frames that `corrections` has outlines of are taken besides those evenly apart, and get masks.
+        Frames that `corrections` has outlines of are taken besides those evenly apart, and get masks; answers that were
+        `reported` of an image become labels of its pictures.
         """
         inside = folder / INSTANCES
         self._folder = inside if inside.is_dir() else folder
@@ -77,6 +82,7 @@ class DicomFolder:
         self._taking = taking
         self._wanted = wanted
         self._corrections = corrections or Corrections()
+        self._reported = reported or Reported()
 
     @property
     def name(self) -> str:
@@ -88,10 +94,10 @@ class DicomFolder:
             try:
                 header = open_image(path).header
             except PixelError as fault:
-                yield LeftOut(reason=fault.code)
+                yield LeftOut(reason=NOT_ULTRASOUND if _of_another_class(path) else fault.code)
                 continue
             if str(header.get("SOPClassUID", "")) not in ULTRASOUND:
-                yield LeftOut(reason="dicom.not-ultrasound")
+                yield LeftOut(reason=NOT_ULTRASOUND)
             elif self._wanted(header):
                 patient = patient_key(header) or str(path)
                 state = path.stat()
@@ -139,6 +145,7 @@ class DicomFolder:
             image=pixels,
             mask=mask,
             structures={} if mask is None else {value: name for name, value in self._corrections.values.items()},
+            labels=self._reported.answers.get(image.sop_instance_uid, {}),
             shown=shown_by(image.header),
             licence=self._taking.licence,
             frame=frame,
@@ -149,6 +156,15 @@ class DicomFolder:
             removed=_removed(image.header),
             replaced=("file name", _patient_by(image.header)),
         )
+
+
+def _of_another_class(path: Path) -> bool:
+    """Whether a file whose pixels cannot be had is none of ours anyway, such as a segmentation of single bits."""
+    try:
+        told = str(dcmread(path, specific_tags=["SOPClassUID"]).get("SOPClassUID", ""))
+    except FAULTS:
+        return False
+    return bool(told) and told not in ULTRASOUND
 
 
 def evenly(there: int, wanted: int) -> list[int]:

@@ -20,6 +20,7 @@ from trainer.data.errors import OtherShards
 from trainer.data.pictures import Item, LeftOut, Picture
 from trainer.data.pseudonyms import Pseudonyms
 from trainer.data.query import Query
+from trainer.data.reports import read_reports
 from trainer.data.tars import sync_folder
 from trainer.errors import MissingData
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 COLUMNS: Final = (
-    "id", "patient_id", "split", "image", "mask", "structures", "region", "organ", "frame", "device",
+    "id", "patient_id", "split", "image", "mask", "structures", "answers", "region", "organ", "frame", "device",
     "pixel_spacing_mm", "licence",
 )  # fmt: skip
 SQUARE: Final = 0.01  # sides of a pixel that differ by less, by share, are one spacing
@@ -40,6 +41,7 @@ class Gathered:
     pictures: int
     patients: int
     with_outlines: int  # pictures with a mask that somebody drew or mended
+    with_answers: int  # pictures of which somebody answered something in a report
     by_split: dict[str, int]
     by_organ: dict[str, int]
     left_out: dict[str, int]  # of the images that were asked for and of files that are none, by reason
@@ -56,7 +58,8 @@ def gather(
     """Write the pictures that a query asks for, `index.csv` last; beside it `cohort.json` with the query, and
     `report.json` with what was changed of which picture and file.
 
-    Outlines that people drew or mended, in segmentations that came back to the archive, become masks.
+    Outlines that people drew or mended, in segmentations that came back to the archive, become masks; coded answers of
+    people, in reports that came back, the column `answers`.
 
     Raises
     ------
@@ -69,16 +72,17 @@ def gather(
         raise MissingData(f"{archive} is no folder: --archive must name the node's archive or a folder of DICOM files")
     if (out / "index.csv").exists():
         raise OtherShards(f"{out} holds a cohort already: name an empty folder with --out")
-    corrections = read_corrections(archive)
+    corrections, reported = read_corrections(archive), read_reports(archive)
 
     def wanted(header: Dataset) -> bool:
         outlined = corrections.frames_of(str(header.get("SOPInstanceUID", "")))
         return query.wants(header) and (bool(outlined) or not query.corrected)
 
-    source = DicomFolder(archive, "cohort", taking, wanted, corrections)
+    source = DicomFolder(archive, "cohort", taking, wanted, corrections, reported)
     found = list(source.items())
     items = [each for each in found if isinstance(each, Item)]
-    left_out = Counter(each.reason for each in found if isinstance(each, LeftOut)) + Counter(corrections.left_out)
+    left_out = Counter(each.reason for each in found if isinstance(each, LeftOut))
+    left_out += Counter(corrections.left_out) + Counter(reported.left_out)
     for folder in ("images", "masks"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, str]] = []
@@ -98,6 +102,7 @@ def gather(
         pictures=len(rows),
         patients=len({row["patient_id"] for row in rows}),
         with_outlines=sum(row["mask"] != "" for row in rows),
+        with_answers=sum(row["answers"] != "" for row in rows),
         by_split=dict(Counter(row["split"] for row in rows)),
         by_organ=dict(Counter(row["organ"] or row["region"] or "not known" for row in rows)),
         left_out=dict(left_out),
@@ -123,6 +128,7 @@ def _write(out: Path, item: Item, picture: Picture, pseudonyms: Pseudonyms) -> d
         "image": image,
         "mask": mask,
         "structures": json.dumps({str(value): word for value, word in picture.structures.items()}) if mask else "",
+        "answers": json.dumps(dict(picture.labels)) if picture.labels else "",
         "region": picture.shown.region,
         "organ": picture.shown.organ,
         "frame": str(picture.frame),

@@ -7,7 +7,7 @@ DICOM PS3.16 TID 1500 (Measurement Report), TID 1501 (Measurement Group); PS3.3 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
+from trainer.data.reports import GROUP, concept_of, images_of, items_below
 from trainer.promote.errors import NodeSilent
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 SEGMENTATION: Final = "1.2.840.10008.5.1.4.1.1.66.4"
-GROUP: Final = "125007"  # DCM, Measurement Group
 TRACKING: Final = "112039"  # DCM, Tracking Identifier
 CERTAINTY: Final = "111012"  # DCM, Certainty of Finding: how sure an answer is, not an answer
 PERCENT: Final = "%"
@@ -124,19 +124,19 @@ def _add_masks(ds: Dataset, said: dict[str, Said]) -> None:
 
 
 def _add_groups(ds: Dataset, said: dict[str, Said]) -> None:
-    for group in _items(ds):
-        if group.ValueType != "CONTAINER" or _concept(group) != GROUP:
+    for group in items_below(ds):
+        if group.ValueType != "CONTAINER" or concept_of(group) != GROUP:
             continue
         inside = list(group.get("ContentSequence", []))
-        thing = next((str(item.TextValue) for item in inside if _concept(item) == TRACKING), "")
-        for uid in {uid for item in _items(group) for uid in _image(item)}:
+        thing = next((str(item.TextValue) for item in inside if concept_of(item) == TRACKING), "")
+        for uid in images_of(group):
             into = said.setdefault(uid, Said())
             for item in inside:
                 _add_item(item, thing, into)
 
 
 def _add_item(item: Dataset, thing: str, into: Said) -> None:
-    concept = _concept(item)
+    concept = concept_of(item)
     if item.get("RelationshipType") != "CONTAINS" or concept == CERTAINTY:
         return
     if item.ValueType == "CODE":
@@ -145,19 +145,3 @@ def _add_item(item: Dataset, thing: str, into: Said) -> None:
         value = item.MeasuredValueSequence[0]
         unit = str(value.MeasurementUnitsCodeSequence[0].CodeValue)
         into.numbers.setdefault((thing, concept, unit), []).append(float(value.NumericValue))
-
-
-def _items(ds: Dataset) -> Iterator[Dataset]:
-    """All content items below, the nearer first."""
-    for item in ds.get("ContentSequence", []):
-        yield item
-        yield from _items(item)
-
-
-def _concept(item: Dataset) -> str:
-    names = item.get("ConceptNameCodeSequence")
-    return str(names[0].CodeValue) if names and "CodeValue" in names[0] else ""
-
-
-def _image(item: Dataset) -> list[str]:
-    return [str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)] if item.ValueType == "IMAGE" else []

@@ -6,6 +6,10 @@ import csv
 
 import numpy as np
 import pytest
+from highdicom.seg import Segmentation, SegmentDescription
+from pydicom import dcmread
+from pydicom.sr.coding import Code
+from pydicom.uid import generate_uid
 
 from tests.trainer.data.made import SECRETS, dicom_file, one_region, segmentation
 from trainer.data.cohort import read_gray
@@ -51,6 +55,39 @@ def test_correction__drawn_on_a_frame__its_mask_cut_as_the_picture_is(tmp_path, 
     assert set(found) == {"1", "3", "5"}
     assert np.array_equal(mask_of(tmp_path, found["3"]) == 1, disc(120, 90, 25)[30:180, 20:220])
     assert found["1"]["mask"] == ""
+
+
+def test_correction__written_by_highdicom_which_names_the_one_segment_once_for_all_frames__its_mask(tmp_path):
+    image = dicom_file(tmp_path / "in" / "still.dcm")
+    one_region(image, *BOX)
+    nodule = Code("27925004", "SCT", "Nodule")
+    drawn = Segmentation(
+        source_images=[dcmread(image)],
+        pixel_array=disc(120, 90, 25),
+        segmentation_type="BINARY",
+        segment_descriptions=[
+            SegmentDescription(
+                segment_number=1,
+                segment_label="a lump",
+                segmented_property_category=Code("49755003", "SCT", "Morphologically Abnormal Structure"),
+                segmented_property_type=nodule,
+                algorithm_type="MANUAL",
+            )
+        ],
+        series_instance_uid=generate_uid(),
+        series_number=2,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="a viewer",
+        manufacturer_model_name="a viewer",
+        software_versions="1",
+        device_serial_number="1",
+    )
+    assert "SegmentIdentificationSequence" not in drawn.PerFrameFunctionalGroupsSequence[0]
+    drawn.save_as(tmp_path / "in" / "seg.dcm")
+    result, found = gathered(tmp_path)
+    assert (result.with_outlines, result.left_out) == (1, {"dicom.not-ultrasound": 1})
+    assert np.array_equal(mask_of(tmp_path, found["1"]) == 1, disc(120, 90, 25)[30:180, 20:220])
 
 
 def test_correction__automatic_as_the_node_sent_it__no_label(tmp_path, cine):
