@@ -23,6 +23,7 @@ from trainer.promote.errors import CannotCompare
 
 ALL: Final = "all"
 ANY_GROUP: Final = "*"
+ANSWER: Final = "answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Scored:
     patient: str
     goodness: float  # the greater, the better; not finite where silence leaves nothing to judge
     answered: bool
+    # Probability of the right answer to the task's question: NaN where nothing tells it, None where nothing is asked
+    answer: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +53,10 @@ class Rules:
 
     margin: float = 0.02
     margin_answered: float = 0.05
+    margin_answer: float = 0.05
     least_patients: int = 10
     allow_unknown: tuple[str, ...] = ()
+    allow_trial: bool = False
 
 
 class Verdict(StrEnum):
@@ -95,6 +100,7 @@ def decide(
     groups: Mapping[str, Sequence[int]],
     foreign: Foreign,
     rules: Rules,
+    trial: str | None = None,
 ) -> Decision:
     """Compare two packages.
 
@@ -108,6 +114,8 @@ def decide(
         How often each answered pictures that it should not answer.
     rules
         Margins and least numbers.
+    trial
+        Why the candidate calls itself a trial where what runs is none; None where it is fit to be sent.
 
     Raises
     ------
@@ -117,10 +125,12 @@ def decide(
     if not running or [(s.name, s.patient) for s in running] != [(s.name, s.patient) for s in candidate]:
         raise CannotCompare("both packages must answer the same held-out pictures, at least one, in the same order")
     whole = {ALL: range(len(running)), **{name: places for name, places in groups.items() if name != ALL}}
-    figures: tuple[tuple[str, float, Callable[[Scored], float]], ...] = (
+    figures: list[tuple[str, float, Callable[[Scored], float]]] = [
         ("goodness", rules.margin, lambda scored: scored.goodness),
         ("answered", rules.margin_answered, lambda scored: float(scored.answered)),
-    )
+    ]
+    if any(each.answer is not None for each in (*running, *candidate)):
+        figures.append((ANSWER, rules.margin_answer, lambda scored: np.nan if scored.answer is None else scored.answer))
     judgements = tuple(
         _judge(group, [running[i] for i in places], [candidate[i] for i in places], rules, figure)
         for group, places in whole.items()
@@ -130,6 +140,11 @@ def decide(
     if foreign.candidate > foreign.running:
         against.append(
             f"it answers {foreign.candidate} of {foreign.pictures} pictures out of scope, what runs {foreign.running}"
+        )
+    if trial is not None and not rules.allow_trial:
+        against.append(
+            f"it calls itself a trial ({trial}), what runs is none: no node starts with an active route to a trial,"
+            " unless models.trials is set there and decide.allow_trial here"
         )
     return Decision(
         promote=not against,
@@ -194,17 +209,25 @@ def _against(each: Judgement, rules: Rules) -> str:
             f"{each.group}, {each.figure}: {each.difference:+.4f} (95 % interval {each.low:+.4f} to {each.high:+.4f},"
             f" {each.patients} patients) may be worse by more than the margin {each.margin:g}"
         )
-    # All pictures together are what the site knows at least; no setting makes that group dispensable.
+    # All pictures together are what the site knows at least; no setting makes that group dispensable but for the answer
+    # to a question, which outlines do not tell.
     names = {each.group, each.group.partition(":")[0], ANY_GROUP}  # "device: X", "device", "*"
     allowed = each.group != ALL and bool(names & set(rules.allow_unknown))
+    allowed |= each.figure == ANSWER and ANSWER in rules.allow_unknown
     if each.verdict is Verdict.UNKNOWN and not allowed:
         return (
             f"{each.group}, {each.figure}: unknown, {each.patients} patients are fewer than {rules.least_patients}"
-            + ("" if each.group == ALL else "; gather more, or name the group in decide.allow_unknown")
+            + _remedy(each)
         )
     return ""
 
 
+def _remedy(each: Judgement) -> str:
+    if each.figure == ANSWER:
+        return f"; let people answer more in reports, or name '{ANSWER}' in decide.allow_unknown"
+    return "" if each.group == ALL else "; gather more, or name the group in decide.allow_unknown"
+
+
 def _waived(judgements: Sequence[Judgement]) -> list[str]:
-    unknown = dict.fromkeys(each.group for each in judgements if each.verdict is Verdict.UNKNOWN)
+    unknown = dict.fromkeys(f"{each.group}, {each.figure}" for each in judgements if each.verdict is Verdict.UNKNOWN)
     return [f"unknown, and allowed by the configuration: {', '.join(unknown)}"] if unknown else []

@@ -12,7 +12,7 @@ from models.packages.package import TaskPackage
 from trainer.promote.errors import NodeSilent, NotPromoted
 from trainer.promote.record import Entry, Record, Step, digest_of, entry, held, switching
 from trainer.promote.settings import Site
-from trainer.promote.shadow import Agreement, propose, watch, withdraw
+from trainer.promote.shadow import Agreement, candidate_name, propose, watch, withdraw
 from trainer.promote.steps import (
     News,
     Round,
@@ -203,7 +203,7 @@ def _promote(at: Round, candidate: TaskPackage, compared: Entry, without_shadow:
         promote(at.record, at.site.promoted, candidate, running, at.run, at.who, why)
     withdraw(at.site, at.task)
     words = f"{candidate.identity.digest} answers for '{at.task}' from the next start of the node"
-    return Outcome(state=State.PROMOTED, reasons=(words,))
+    return Outcome(state=State.PROMOTED, reasons=(words, *_without_route(at.record, at.task, at.run)))
 
 
 def _check_running(task: str, running: TaskPackage, compared: Entry) -> None:
@@ -230,7 +230,14 @@ def _candidate(at: Round, compared: Entry) -> TaskPackage:
 def _end(record: Record, site: Site, task: str, key: str, who: str, reasons: Sequence[str]) -> Outcome:
     record.add(entry(Step.REFUSED, task, key, who, what={"reasons": list(reasons)}))
     withdraw(site, task)
-    return Outcome(state=State.REFUSED, reasons=tuple(reasons))
+    return Outcome(state=State.REFUSED, reasons=(*reasons, *_without_route(record, task, key)))
+
+
+def _without_route(record: Record, task: str, key: str) -> tuple[str, ...]:
+    """What is to be done where a shadow was proposed: no node starts with a route to a package that is gone."""
+    if _last(record, task, key, Step.SHADOWED) is None:
+        return ()
+    return (f"take the route to '{candidate_name(task)}' out of the node's configuration before it starts again",)
 
 
 def _last(record: Record, task: str, key: str, step: Step) -> Entry | None:

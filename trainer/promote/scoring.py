@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from models.findings import Finding, NoFinding
 from models.packages.package import TaskPackage
+from models.packages.settings import OutlineSettings
+from trainer.adapting.case import Case
+from trainer.adapting.judging_masks import SURE
 from trainer.adapting.measuring import cases_of
 from trainer.evaluate import engine_of, look
 from trainer.promote.comparing import Scored
@@ -54,16 +58,27 @@ def measure(package: TaskPackage, examples: Sequence[Example], foreign: Sequence
                 f" '{task}': {fault}"
             ) from fault
         answered = sum(_says(look(engine, task, picture).findings) for picture in foreign)
+    settings = package.card.settings
+    asks = isinstance(settings, OutlineSettings) and settings.question is not None
     scored = tuple(
         Scored(
             name=case.asked.example.name,
             patient=case.asked.example.patient,
             goodness=float(case.goodness),
             answered=_says(case.asked.findings),
+            answer=_right(case) if asks else None,
         )
         for case in cases
     )
     return Measured(scored=scored, foreign=answered)
+
+
+def _right(case: Case) -> float:
+    """The probability that was given to the right answer; NaN where it is not known or nothing was said."""
+    if SURE not in case.rows:
+        return math.nan
+    sure, truth, _ = case.rows[SURE]
+    return sure if truth > 0.5 else 1 - sure
 
 
 def _says(findings: Sequence[Finding]) -> bool:

@@ -41,6 +41,7 @@ class AdaptPart(Part):
     """How a candidate is learned."""
 
     method: Literal["frozen", "lora", "full"] = "frozen"
+    start: Literal["installed", "chance"] = "installed"  # heads of what the node has from elsewhere, or of chance
     epochs: int = Field(default=40, ge=1)
     seed: int = 0
     data: Path | None = None  # folder of public data sets: outsiders, and the task's own sets to learn from as well
@@ -51,9 +52,12 @@ class DecidePart(Part):
 
     margin: float = Field(default=0.02, ge=0)  # of goodness, see docs/adaptation.md: how much worse is not worse
     margin_answered: float = Field(default=0.05, ge=0, le=1)  # of the share of pictures that are answered
+    margin_answer: float = Field(default=0.05, ge=0, le=1)  # of the probability of the right answer to a question
     least_patients: int = Field(default=10, ge=2)  # of a group, to tell anything about it
-    # groups that may be too small to tell: "device: Maker Model", "device" for each of them, "*" for all
+    # groups that may be too small to tell: "device: Maker Model", "device" for each of them, "*" for all; "answer": the
+    # answer to the task's question need not be known
     allow_unknown: tuple[str, ...] = ()
+    allow_trial: bool = False  # a candidate that calls itself a trial; the node then needs models.trials: true
 
 
 class ShadowPart(Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 from models.packages.card import DataSet
 from models.packages.licences import use_of_licence
-from models.packages.parts import Structure
-from models.packages.settings import OutlineSettings, Settings
+from models.packages.parts import CodeOnCard, Structure
+from models.packages.settings import OutlineSettings, Question, Settings
 from models.packages.settings_pictures import SegmentationSettings
 from models.preprocess import letterbox
 from trainer.adapting.pool import Pool, Shown, kept, outsiders, pictures_of
@@ -71,8 +72,8 @@ class SiteSpec(TaskSpec):
 def site_spec(base: TaskSpec, cohort: Path) -> SiteSpec:
     """A task on the image folder of a site.
 
-    Labels are outlines (columns `mask` and `structures`, as `echocare-train cohort` writes them) where the folder has
-    them, and else those of the task's own data set.
+    Labels are outlines and coded answers (columns `mask`, `structures` and `answers`, as `echocare-train cohort` writes
+    them) where the folder has them, and else those of the task's own data set.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def outlines(folder: Path, row: Row, settings: Settings) -> Truth | None:
     if raw is None or raw.ndim != 2:
         raise NoLabels(f"{folder / row['mask']} is not there or is no mask of one channel: gather the cohort again")
     if isinstance(settings, OutlineSettings):
-        return Outlined(mask=np.asarray((raw == here[0]) * 255, dtype=np.uint8))
+        return Outlined(mask=np.asarray((raw == here[0]) * 255, dtype=np.uint8), yes=_answered(row, settings.question))
     table = np.full(256, UNLABELLED, np.uint8)
     table[0] = 0
     for number, value in enumerate(here, 1):
@@ -139,14 +140,16 @@ def site_pool(spec: SiteSpec, data: Path) -> Pool:
     Raises
     ------
     NoLabels
-        The cohort has no labelled picture in train or val.
+        The cohort has no labelled picture in train or val, or a question of the task is answered on none.
     """
-    train = spec.examples(data, "train")
+    train, val = spec.examples(data, "train"), spec.examples(data, "val")
+    for split, examples in (("train", train), ("val", val)):
+        _check_answers(spec, split, examples)
     others = outsiders(spec, data, "train")
     named = [name for name, _ in others if name]
     return Pool(
         train=tuple(kept(example, painted=spec.painted) for example in train),
-        val=tuple(kept(example) for example in spec.examples(data, "val")),
+        val=tuple(kept(example) for example in val),
         outsiders=tuple(Shown(square=letterbox(picture, CACHE_SIZE)[0], truth=None) for _, picture in others),
         data=(
             *_learned(spec, train),
@@ -197,6 +200,32 @@ def cohort_digest(folder: Path) -> str:
     except (OSError, UnicodeDecodeError) as fault:
         raise NoLabels(f"the cohort {folder} is not whole: {fault}") from fault
     return "sha256:" + whole.hexdigest()
+
+
+def _answered(row: Row, question: Question | None) -> float:
+    """1 or 0 as somebody answered the question in a report; NaN where nobody did."""
+    if question is None:
+        return math.nan
+    said = json.loads(row.get("answers") or "{}").get(_word(question.code))
+    return {_word(question.yes): 1.0, _word(question.no): 0.0}.get(said, math.nan)
+
+
+def _word(code: CodeOnCard) -> str:
+    return f"{code.scheme}:{code.value}"
+
+
+def _check_answers(spec: SiteSpec, split: str, examples: Sequence[Example]) -> None:
+    """Without answers a question would be learned from nothing, and its probability would be one of chance."""
+    question = spec.settings.question if isinstance(spec.settings, OutlineSettings) else None
+    if question is None or {0.0, 1.0} <= {each.truth.yes for each in examples if isinstance(each.truth, Outlined)}:
+        return
+    yes, no, concept = question.yes, question.no, question.code
+    raise NoLabels(
+        f"the question '{question.name}' of '{spec.name}' is not answered both ways on the pictures of the split"
+        f" '{split}': send back reports, verified or by a person, that say {concept.meaning} ({_word(concept)}) is"
+        f" {yes.meaning} ({_word(yes)}) or {no.meaning} ({_word(no)}); or name in adapt.data a folder that holds"
+        f" {', '.join(spec.base.data)}"
+    )
 
 
 def _structures(settings: Settings) -> list[Structure]:

@@ -33,10 +33,12 @@ from trainer.promote.site_task import (
     site_pool,
     site_spec,
 )
+from trainer.promote.starting import begin, beginning, told_on
 from trainer.promote.storing import files_digest
 from trainer.tasks import spec_of
 
 SHORT = 12
+TOLD = 5  # times that looking is told of
 COMMAND = "echocare-train site run --task"
 News = Callable[[str], None]
 
@@ -122,6 +124,8 @@ def cohort_of(at: Round) -> tuple[Path, str]:
 def candidate_of(at: Round, spec: SiteSpec, digest: str, running: TaskPackage) -> TaskPackage:
     """A candidate, learned from the cohort on the encoder of what runs; stopped, it goes on after the last epoch.
 
+    Its heads begin as `starting.beginning` says.
+
     Raises
     ------
     PackageAltered
@@ -139,14 +143,19 @@ def candidate_of(at: Round, spec: SiteSpec, digest: str, running: TaskPackage) -
         seed=site.adapt.seed,
     )
     public = sorted(each.name for each in data.iterdir() if (each / "index.csv").is_file()) if data.is_dir() else []
-    inputs = digest_of("adapted", digest, plan.digest(), public, spec.settings.model_dump(mode="json"))
+    start = beginning(site, at.task, running)
+    began = None if start is None else start.identity.digest
+    inputs = digest_of("adapted", digest, plan.digest(), public, spec.settings.model_dump(mode="json"), began)
     done = at.taken(Step.ADAPTED, inputs)
     if done is not None:
         return recorded(site, done)
     name = f"candidates/{at.task}/{at.run}-{inputs[7 : 7 + SHORT]}"
     folder, work = site.folder / name, site.folder / "work" / at.task / inputs[7 : 7 + SHORT]
     at.news(f"learning a candidate from {spec.cohort}")
-    adaptation = Adaptation(plan, spec, site_pool(spec, data), running.encoder, work)
+    adaptation = Adaptation(plan, spec, site_pool(spec, data), running.encoder, work, _looking(at.news))
+    if start is not None and not begin(adaptation, start):
+        at.news(f"{start.path} has other heads than '{at.task}' has now: the candidate begins at chance")
+        start = None
     for epoch in adaptation.run():
         at.news(f"epoch {epoch.epoch + 1}, validation {epoch.validation:.3f}")
     part = folder.with_name(f".{folder.name}.part")
@@ -155,6 +164,7 @@ def candidate_of(at: Round, spec: SiteSpec, digest: str, running: TaskPackage) -
     packed = pack(adaptation, running.encoder, data, part, f"{COMMAND} {at.task}")
     card = packed.package.card
     named = card.model_copy(update={"version": f"{card.version}+site.{at.run}"})
+    named = named if start is None else told_on(named, start)
     (part / CARD).write_text(card_text(named), encoding="utf-8")
     part.rename(folder)
     sync_folder(folder.parent)
@@ -210,6 +220,7 @@ def decision_of(at: Round, spec: SiteSpec, digest: str, running: TaskPackage, ca
         groups_of(spec, examples),
         Foreign(pictures=len(foreign), running=before.foreign, candidate=after.foreign),
         rules,
+        candidate.card.trial if running.card.trial is None else None,
     )
     return at.note(Step.COMPARED, inputs, _told(decision, digest, running, candidate))
 
@@ -231,6 +242,21 @@ def _told(decision: Decision, cohort: str, running: TaskPackage, candidate: Task
         "judgements": [asdict(each) for each in decision.judgements],
         "foreign": asdict(decision.foreign),
     }
+
+
+def _looking(news: News) -> Callable[[int, int], None]:
+    """Tells now and then how far a frozen encoder has looked at the pictures, which takes minutes."""
+
+    shares = iter(range(1, TOLD + 1))
+    next_share = next(shares)
+
+    def told(done: int, of: int) -> None:
+        nonlocal next_share
+        if done * TOLD >= next_share * of:
+            news(f"{done} of {of} views looked at")
+            next_share = next((share for share in shares if share * of > done * TOLD), TOLD + 1)
+
+    return told
 
 
 def _data(site: Site) -> Path:

@@ -140,3 +140,46 @@ def test_interval__of_two_kinds_of_patients__as_the_binomial_gives_it():
     assert whole.difference == 0.5
     assert whole.low == pytest.approx(0.5 - 1.96 * 0.05, abs=0.03)
     assert whole.high == pytest.approx(0.5 + 1.96 * 0.05, abs=0.03)
+
+
+def answering(sure: list[float]) -> list[Scored]:
+    """Pictures that are outlined alike, with the probability that the right answer to a question was given."""
+    return [
+        dataclasses.replace(each, answer=value) for each, value in zip(scored([0.8] * len(sure)), sure, strict=True)
+    ]
+
+
+def test_decision__outlines_as_good_but_the_question_is_answered_worse__is_refused():
+    decision = decide(answering([0.9] * 20), answering([0.5] * 20), {}, QUIET, RULES)
+    assert judged(decision).verdict is Verdict.NOT_WORSE
+    (reason,) = decision.reasons
+    assert reason.startswith("all, answer: -0.4000")
+    assert not decision.promote
+
+
+def test_decision__nobody_answered_the_question__is_refused_unless_the_site_says_that_it_need_not_be_known():
+    unknown = answering([float("nan")] * 20)
+    decision = decide(unknown, unknown, {}, QUIET, RULES)
+    assert judged(decision, figure="answer").verdict is Verdict.UNKNOWN
+    assert "let people answer more in reports" in decision.reasons[0]
+    every_group = dataclasses.replace(RULES, allow_unknown=("*",))
+    assert not decide(unknown, unknown, {}, QUIET, every_group).promote
+    allowed = decide(unknown, unknown, {}, QUIET, dataclasses.replace(RULES, allow_unknown=("answer",)))
+    assert allowed.promote
+    assert "unknown, and allowed by the configuration: all, answer" in allowed.reasons
+
+
+def test_decision__task_without_a_question__judges_no_answer():
+    decision = decide(scored([0.5] * 20), scored([0.5] * 20), {}, QUIET, RULES)
+    assert {each.figure for each in decision.judgements} == {"goodness", "answered"}
+
+
+def test_decision__candidate_is_a_trial__is_refused_unless_the_site_takes_trials():
+    alike = scored([0.5] * 20)
+    decision = decide(alike, alike, {}, QUIET, RULES, trial="Dice is 0.5, asked is at least 0.65")
+    (reason,) = decision.reasons
+    assert "Dice is 0.5" in reason
+    assert "models.trials" in reason
+    assert not decision.promote
+    taken = dataclasses.replace(RULES, allow_trial=True)
+    assert decide(alike, alike, {}, QUIET, taken, trial="Dice is 0.5").promote

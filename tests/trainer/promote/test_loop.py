@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 import shutil
 
@@ -22,6 +23,7 @@ from trainer.promote.loop import NOBODY, State, promote_now, roll_back_now, run
 from trainer.promote.record import Record, Step, held
 from trainer.promote.settings import DecidePart, ShadowPart
 from trainer.promote.status import statuses
+from trainer.tasks.bars import Bar
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,6 +120,25 @@ def test_promote__without_a_shadow_that_saw_enough__is_refused(place):
     with pytest.raises(NotPromoted, match="--without-shadow"):
         promote_now(quiet, TASK, "me")
     assert running(place).identity.digest == load_package(place.packages[0] / TASK).identity.digest
+
+
+def test_promote__shadow_was_proposed__says_that_its_route_has_to_go_before_the_next_start(place):
+    quiet = place.model_copy(update={"shadow": ShadowPart(node="http://127.0.0.1:9")})
+    assert run(quiet, TASK, "me").state is State.WATCHING
+    outcome = promote_now(place, TASK, "me", without_shadow=True)
+    assert any(
+        f"'{TASK}-candidate'" in words and "out of the node's configuration" in words for words in outcome.reasons
+    )
+    assert not (place.shadowed / f"{TASK}-candidate").exists()
+
+
+def test_run__candidate_is_a_trial_and_what_runs_is_none__refused(tmp_path, monkeypatch):
+    bar = Bar(figure="blob Dice, silence counted as 0", least=1.1)
+    spec = dataclasses.replace(toy.spec("segmentation"), bars=(bar,))
+    monkeypatch.setattr(steps, "spec_of", lambda task: spec)
+    outcome = run(toy_site.site(tmp_path), TASK, "me", without_shadow=True)
+    assert outcome.state is State.REFUSED
+    assert [reason for reason in outcome.reasons if "calls itself a trial" in reason]
 
 
 def test_promote__what_runs_was_replaced_since__is_refused(place):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from trainer.data.gathering import gather
 from trainer.data.pseudonyms import Pseudonyms
 from trainer.data.query import Query
 from trainer.promote.errors import NoLabels
-from trainer.promote.site_task import cohort_digest, groups_of, site_spec
+from trainer.promote.site_task import cohort_digest, groups_of, site_pool, site_spec
 from trainer.tasks.truths import LabelMap, Outlined
 
 KEY = Pseudonyms(b"a key that only the tests have")
@@ -42,6 +43,43 @@ def cohort(tmp_path):
     segmentation(tmp_path / "in" / "seg.dcm", image, {2: DISC})
     gather(tmp_path / "in", Query(corrected=True), tmp_path / "site", KEY, Taking(frames=3))
     return tmp_path / "site"
+
+
+def outlined(tmp_path, answers: dict[str, str]):
+    """Six pictures with an outline each, two of a split, and what people answered in reports."""
+    splits = {"t0": "train", "t1": "train", "v0": "val", "v1": "val", "e0": "test", "e1": "test"}
+    folder = image_folder(
+        tmp_path / "site",
+        {name: noise(number) for number, name in enumerate(splits)},
+        split=splits,
+        mask={name: f"masks/{name}.png" for name in splits},
+        structures=dict.fromkeys(splits, '{"1": "Nodule"}'),
+        answers=answers,
+    )
+    (folder / "masks").mkdir()
+    for name in splits:
+        cv2.imwrite(str(folder / "masks" / f"{name}.png"), np.eye(96, dtype=np.uint8))
+    return site_spec(task("outline"), folder)
+
+
+BIG, SMALL = '{"99TEST:impression": "99TEST:big"}', '{"99TEST:impression": "99TEST:small"}'
+
+
+def test_site_task__answers_in_reports__are_the_truth_of_the_question(tmp_path):
+    spec = outlined(tmp_path, {"e0": BIG, "e1": SMALL})
+    assert [example.truth.yes for example in spec.examples(tmp_path, "test")] == [1.0, 0.0]
+    assert all(np.isnan(example.truth.yes) for example in spec.examples(tmp_path, "train"))
+
+
+@pytest.mark.parametrize("answers", [{}, {"t0": BIG, "t1": SMALL, "v0": BIG}, {"t0": BIG, "v0": BIG, "v1": SMALL}])
+def test_site_pool__a_question_that_nobody_answered_both_ways__is_told_before_anything_is_learned(answers, tmp_path):
+    with pytest.raises(NoLabels, match=r"verified or by a person, .* adapt\.data"):
+        site_pool(outlined(tmp_path, answers), tmp_path / "public")
+
+
+def test_site_pool__a_question_answered_both_ways_in_train_and_val__is_learned_from(tmp_path):
+    pool = site_pool(outlined(tmp_path, {"t0": BIG, "t1": SMALL, "v0": SMALL, "v1": BIG}), tmp_path / "public")
+    assert (len(pool.train), len(pool.val)) == (2, 2)
 
 
 def split_of(cohort) -> str:

@@ -36,7 +36,7 @@ def site(folder: Path, **changes: object) -> Site:
         "folder": folder / "site",
         "packages": (folder / "packages",),
         "cohort": CohortPart(folder=folder / "pictures"),
-        "adapt": AdaptPart(epochs=1),
+        "adapt": AdaptPart(epochs=1, start="chance"),
         "decide": LENIENT,
     }
     return Site(**{**given, **changes})
