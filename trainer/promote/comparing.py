@@ -24,6 +24,7 @@ from trainer.promote.errors import CannotCompare
 ALL: Final = "all"
 ANY_GROUP: Final = "*"
 ANSWER: Final = "answer"
+SCOPE: Final = "scope"  # in `allow_unknown`: whether a candidate keeps silent on other organs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Foreign:
     pictures: int
     running: int  # answered by what runs
     candidate: int
+    made_only: bool = False  # noise, text and shapes, and no ultrasound of anything else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,11 @@ def decide(
         against.append(
             f"it answers {foreign.candidate} of {foreign.pictures} pictures out of scope, what runs {foreign.running}"
         )
+    if foreign.made_only and SCOPE not in rules.allow_unknown:
+        against.append(
+            "out of scope: unknown, no ultrasound of other organs is there to be silent on: name a folder of public"
+            f" sets in adapt.data, or '{SCOPE}' in decide.allow_unknown"
+        )
     if trial is not None and not rules.allow_trial:
         against.append(
             f"it calls itself a trial ({trial}), what runs is none: no node starts with an active route to a trial,"
@@ -229,5 +236,9 @@ def _remedy(each: Judgement) -> str:
 
 
 def _waived(judgements: Sequence[Judgement]) -> list[str]:
-    unknown = dict.fromkeys(f"{each.group}, {each.figure}" for each in judgements if each.verdict is Verdict.UNKNOWN)
+    unknown = dict.fromkeys(
+        f"{each.group}, {each.figure}" if each.group == ALL else each.group
+        for each in judgements
+        if each.verdict is Verdict.UNKNOWN
+    )
     return [f"unknown, and allowed by the configuration: {', '.join(unknown)}"] if unknown else []

@@ -55,7 +55,7 @@ class DecidePart(Part):
     margin_answer: float = Field(default=0.05, ge=0, le=1)  # of the probability of the right answer to a question
     least_patients: int = Field(default=10, ge=2)  # of a group, to tell anything about it
     # groups that may be too small to tell: "device: Maker Model", "device" for each of them, "*" for all; "answer": the
-    # answer to the task's question need not be known
+    # answer to the task's question need not be known; "scope": nor whether it keeps silent on other organs
     allow_unknown: tuple[str, ...] = ()
     allow_trial: bool = False  # a candidate that calls itself a trial; the node then needs models.trials: true
 

@@ -20,6 +20,7 @@ from trainer.data.gathering import gather
 from trainer.data.pseudonyms import open_pseudonyms
 from trainer.data.query import Query
 from trainer.data.tars import sync_folder
+from trainer.promote import site_task
 from trainer.promote.comparing import Decision, Foreign, Rules, decide
 from trainer.promote.errors import NoLabels, NothingRuns, PackageAltered
 from trainer.promote.record import Entry, Record, Step, digest_of, entry
@@ -218,7 +219,12 @@ def decision_of(at: Round, spec: SiteSpec, digest: str, running: TaskPackage, ca
         before.scored,
         after.scored,
         groups_of(spec, examples),
-        Foreign(pictures=len(foreign), running=before.foreign, candidate=after.foreign),
+        Foreign(
+            pictures=len(foreign),
+            running=before.foreign,
+            candidate=after.foreign,
+            made_only=len(foreign) <= site_task.NONSENSE[0],
+        ),
         rules,
         candidate.card.trial if running.card.trial is None else None,
     )

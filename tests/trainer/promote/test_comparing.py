@@ -174,6 +174,14 @@ def test_decision__task_without_a_question__judges_no_answer():
     assert {each.figure for each in decision.judgements} == {"goodness", "answered"}
 
 
+def test_decision__no_ultrasound_of_other_organs_to_be_silent_on__is_refused_unless_the_site_says_so():
+    alike, noise = scored([0.5] * 20), Foreign(pictures=60, running=0, candidate=0, made_only=True)
+    decision = decide(alike, alike, {}, noise, dataclasses.replace(RULES, allow_unknown=("*",)))
+    (reason,) = decision.reasons
+    assert "adapt.data" in reason
+    assert decide(alike, alike, {}, noise, dataclasses.replace(RULES, allow_unknown=("scope",))).promote
+
+
 def test_decision__candidate_is_a_trial__is_refused_unless_the_site_takes_trials():
     alike = scored([0.5] * 20)
     decision = decide(alike, alike, {}, QUIET, RULES, trial="Dice is 0.5, asked is at least 0.65")

@@ -15,7 +15,7 @@ from trainer.promote.record import Record
 from trainer.promote.settings import AdaptPart, CohortPart, DecidePart, Site
 
 TASK = "toy"
-LENIENT = DecidePart(margin=1.0, margin_answered=1.0, least_patients=2, allow_unknown=("*",))
+LENIENT = DecidePart(margin=1.0, margin_answered=1.0, least_patients=2, allow_unknown=("*", "scope"))
 
 
 def package(folder: Path, seed: int = 0) -> TaskPackage:
