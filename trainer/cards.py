@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.packages.card import Card, EncoderOnCard, InputScope, Training, Weights
+from trainer.adapting.baselines import on_card
 from trainer.lineage import Stage
 from trainer.tasks.spec import TaskSpec
 
@@ -40,7 +41,7 @@ def draft(spec: TaskSpec, size: int, encoder: str, training: Training) -> Card:
         training=training,
         figures=(),
         headline=spec.headline,
-        baseline=spec.baseline or NO_BASELINE,
+        baseline=on_card(spec) or NO_BASELINE,
         silence=(),
         limits=spec.limits,
     )

@@ -24,6 +24,9 @@ class Beside:
 
     name: str  # of the column, "from scratch"
     figures: tuple[Result, ...]
+    command: str = ""  # that makes them again
+    hours: float = 0.0  # of learning; 0 where it is not told
+    machine: str = ""
 
     def cell(self, result: Result) -> str:
         """The same figure of the same pictures, with its interval; empty where it is not known."""
@@ -70,6 +73,6 @@ def read_figures(path: Path) -> Beside:
     """
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        return Beside(name=told["name"], figures=tuple(Result(**each) for each in told["figures"]))
+        return Beside(**{**told, "figures": tuple(Result(**each) for each in told["figures"])})
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise NoFigures(f"{path} is neither a package nor figures that 'adapt --baseline cnn' kept: {fault}") from fault

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from models.packages.card import Card
 from models.packages.package import CARD, TaskPackage, load_package
+from trainer.adapting.baselines import baselines_of, latest
 from trainer.adapting.beside import Beside, in_words, read_figures
 from trainer.adapting.case import Case
 from trainer.adapting.further import data_words, measured
@@ -46,7 +47,7 @@ def evaluation(
     split
         train, val or test.
     others
-        To set beside it: folders of packages of the task, or files of figures.
+        To set beside it and the baselines that are kept here: folders of packages of the task, or files of figures.
     precision
         Of the engine: float32, which cards tell of, or bfloat16.
 
@@ -58,6 +59,7 @@ def evaluation(
         A package does not run.
     """
     spec = spec_of(package.identity.task)
+    kept = baselines_of(spec) if split == "test" else ()
     examples = sized(spec, data, spec.examples(data, split))
     with engine_of(package, precision) as engine:
         cases, figures = measured(engine, spec, data, split, examples)
@@ -69,7 +71,7 @@ def evaluation(
         figures=tuple(figures),
         groups=subgroups(cases, package.card.settings, data_words(spec, split)),
         false_marks=false,
-        beside=tuple(_beside(other, spec, examples, data, split) for other in others),
+        beside=latest([*kept, *(_beside(other, spec, examples, data, split) for other in others)]),
     )
 
 

@@ -15,7 +15,8 @@ from models.packages.card import card_text
 from models.packages.package import CARD, load_package
 from models.packages.settings import Settings
 from models.readers import Raw, Seen, reader_of
-from trainer.adapting.beside import Beside, in_words
+from trainer.adapting.baselines import CONVOLUTION, sentence
+from trainer.adapting.beside import Beside
 from trainer.adapting.case import Asked
 from trainer.adapting.closing import closed
 from trainer.adapting.further import data_words, validation
@@ -24,13 +25,13 @@ from trainer.adapting.measuring import judge_of, results_of
 from trainer.adapting.pool import few
 from trainer.adapting.pupil import Pupil
 from trainer.cards import NOT_MEASURED
+from trainer.machine import machine
 from trainer.tasks.spec import Example, TaskSpec
 
-WORDS = "a convolutional network"  # with which the sentence about it begins on a card
 CPU = torch.device("cpu")
 
 
-def measured(adaptation: Adaptation, data: Path) -> Beside:
+def measured(adaptation: Adaptation, data: Path, command: str = "") -> Beside:
     """Gates and thresholds from validation pictures, figures from test pictures, as a package has them.
 
     Parameters
@@ -39,6 +40,8 @@ def measured(adaptation: Adaptation, data: Path) -> Beside:
         Whose `run` came to its end.
     data
         Folder of the data sets.
+    command
+        With which this can be done again.
 
     Raises
     ------
@@ -55,8 +58,13 @@ def measured(adaptation: Adaptation, data: Path) -> Beside:
     judge = judge_of(settings)
     cases = [judge.case(ask(pupil, settings, spec.size, example), settings) for example in spec.examples(data, "test")]
     size = sum(each.numel() for each in pupil.parameters()) / 1e6
-    name = f"{WORDS} ({plan.architecture} of timm, with its heads {size:.1f} M numbers)"
-    return Beside(name=name, figures=tuple(results_of(cases, settings, data_words(spec, "test"))))
+    return Beside(
+        name=f"{CONVOLUTION} ({plan.architecture} of timm, with its heads {size:.1f} M numbers)",
+        figures=tuple(results_of(cases, settings, data_words(spec, "test"))),
+        command=command,
+        hours=round(adaptation.seconds / 3600, 2),
+        machine=machine(),
+    )
 
 
 def ask(pupil: Pupil, settings: Settings, size: int, example: Example) -> Asked:
@@ -79,9 +87,8 @@ def ask(pupil: Pupil, settings: Settings, size: int, example: Example) -> Asked:
 def note(folder: Path, told: Beside, spec: TaskSpec) -> None:
     """Write the headline figures of the network into the card of a package, beside what it says of other baselines."""
     card = load_package(folder).card
-    chosen = "; ".join(f"{each.name} {in_words(each)}" for each in told.figures if each.name in spec.headline)
-    kept = [part for part in card.baseline.split("\n") if not part.startswith((NOT_MEASURED, WORDS))]
-    words = "\n".join([*kept, f"{told.name}, from scratch: {chosen} on the same test pictures"])
+    kept = [part for part in card.baseline.split("\n") if not part.startswith((NOT_MEASURED, CONVOLUTION))]
+    words = "\n".join([*kept, sentence(told, spec)])
     (folder / CARD).write_text(card_text(card.model_copy(update={"baseline": words})), encoding="utf-8")
 
 

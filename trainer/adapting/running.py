@@ -10,6 +10,7 @@ from models.packages.encoders import EncoderPackage, load_encoder
 from models.packages.folders import ENCODER_CARD, ENCODERS, PERMISSIVE
 from models.packages.package import BUNDLED, CARD, load_package
 from trainer.adapting import rival
+from trainer.adapting.baselines import baselines_of, latest
 from trainer.adapting.beside import Beside, of_card, read_figures, write_figures
 from trainer.adapting.convolutions import CONVOLUTIONAL
 from trainer.adapting.loop import Adaptation, Progress, silent
@@ -60,15 +61,12 @@ class Order:
     @property
     def command(self) -> str:
         """The command that does it again, without the folders of this machine."""
-        words = f"echocare-train adapt --task {self.task} --data DIR --method {self.method}"
+        words = f"echocare-train adapt --task {self.task} --data DIR"
+        words += f" --method {self.method}" if self.baseline is None else f" --baseline {self.baseline}"
         words += "" if self.encoder is None else f" --encoder {self.encoder.name}"
         words += "" if self.shots is None else f" --shots {self.shots}"
         words += "" if self.share is None else f" --share {self.share:g}"
-        return (
-            words
-            + f" --epochs {self.epochs} --seed {self.seed}"
-            + (f" --baseline {self.baseline}" if self.baseline else "")
-        )
+        return f"{words} --epochs {self.epochs} --seed {self.seed}"
 
 
 def adapt(
@@ -119,7 +117,7 @@ def adapt(
     told = Page(
         results=packed.results,
         cases=packed.cases,
-        beside=() if order.baseline else beside,
+        beside=() if order.baseline else latest([*baselines_of(spec), *beside]),
         plots=plots_of(packed.cases, packed.package.card.settings),
     )
     report.write_text(page(load_package(into).card, told), encoding="utf-8")
@@ -157,7 +155,7 @@ def adapt_rival(
     adaptation = Adaptation(plan, spec, pool, None, order.out / _name(plan))
     for done in adaptation.run(on_step):
         on_epoch(done)
-    told, kept = rival.measured(adaptation, order.data), _rival_file(order.out, spec)
+    told, kept = rival.measured(adaptation, order.data, order.command), _rival_file(order.out, spec)
     write_figures(told, kept)
     _told_on_card(order.out, spec)
     return told, kept
