@@ -22,7 +22,7 @@ from trainer.adapting.loop import Adaptation
 from trainer.adapting.measuring import ask
 from trainer.adapting.pool import few
 from trainer.adapting.silence import silences
-from trainer.adapting.typical import compare
+from trainer.adapting.typical import compare, keep_scope
 from trainer.cards import SPLIT, draft
 from trainer.evaluate import Result, engine_of
 from trainer.machine import machine
@@ -42,7 +42,14 @@ class Packed:
     results: tuple[Result, ...]
 
 
-def pack(adaptation: Adaptation, given: EncoderPackage | None, data: Path, folder: Path, command: str) -> Packed:
+def pack(
+    adaptation: Adaptation,
+    given: EncoderPackage | None,
+    data: Path,
+    folder: Path,
+    command: str,
+    scope_of: TaskPackage | None = None,
+) -> Packed:
     """Write the package: weights, then gates from validation pictures, then figures from test pictures.
 
     Parameters
@@ -57,6 +64,9 @@ def pack(adaptation: Adaptation, given: EncoderPackage | None, data: Path, folde
         Of the package; encoders go into `encoders` beside it.
     command
         With which this can be done again.
+    scope_of
+        A package on the same encoder, as it is, whose gates of what is in scope are kept; None: they are learned and
+        closed with the others.
 
     Raises
     ------
@@ -71,24 +81,34 @@ def pack(adaptation: Adaptation, given: EncoderPackage | None, data: Path, folde
     card = _draft(adaptation, command)
     encoder = _encoder(adaptation, given, card, folder.parent / ENCODERS)
     learned = few(spec.examples(data, "train"), adaptation.plan.shots, adaptation.plan.seed, adaptation.plan.share)
-    card = compare(pupil.heads, card, pupil.maps, learned)
+    if scope_of is None:
+        card = compare(pupil.heads, card, pupil.maps, learned)
+    else:
+        card = keep_scope(pupil.heads, card, scope_of)
     write_package(pupil.heads, card, encoder, folder, pupil.adapter)
-    close(spec, data, folder, [example.truth for example in learned])
+    close(spec, data, folder, [example.truth for example in learned], scope_of)
     return describe(spec, data, folder)
 
 
-def close(spec: TaskSpec, data: Path, folder: Path, learned: Sequence[Truth]) -> None:
+def close(
+    spec: TaskSpec, data: Path, folder: Path, learned: Sequence[Truth], scope_of: TaskPackage | None = None
+) -> None:
     """Close a package's gates and calibrate it on validation pictures, in its card; raises as `pack`.
 
     Parameters
     ----------
     learned
         Truths of the pictures that it learned from.
+    scope_of
+        As of `pack`.
     """
     package = load_package(folder)
     with engine_of(package) as engine:
         seen = [ask(engine, spec.name, example) for example in validation(spec, data)]
     settings = closed(package.card.settings, seen, learned)
+    if scope_of is not None:
+        kept = scope_of.card.settings
+        settings = settings.model_copy(update={"scope": kept.scope, "unlike": kept.unlike})
     _rewrite(package.card.model_copy(update={"settings": settings}), folder)
 
 

@@ -14,6 +14,8 @@ from models.heads.task import TaskHeads
 from models.heads.typical import DIRECTIONS, OF_A_DIRECTION, Typical, features
 from models.normalise import normalised
 from models.packages.card import Card
+from models.packages.package import TaskPackage
+from models.packages.weights import heads_of
 from trainer.tasks.spec import Example
 
 OPEN = 1e9  # a distance that nothing has: until validation chooses one
@@ -44,6 +46,20 @@ def compare(
     heads.typical = Typical([level.shape[1] for level in maps(normalised(torch.from_numpy(squares[0][None])))])
     heads.typical.learn(torch.cat(seen))
     return card.model_copy(update={"settings": card.settings.model_copy(update={"unlike": OPEN})})
+
+
+def keep_scope(heads: TaskHeads, card: Card, package: TaskPackage) -> Card:
+    """Give heads what another package on the same encoder knows of scope; the card with these gates on it, open.
+
+    Raises
+    ------
+    DamagedWeights
+        Those of the package cannot be read.
+    """
+    theirs = heads_of(package)
+    heads.scope, heads.typical = theirs.scope, theirs.typical
+    update = {"scope": None if theirs.scope is None else 0.0, "unlike": None if theirs.typical is None else OPEN}
+    return card.model_copy(update={"settings": card.settings.model_copy(update=update)})
 
 
 def _square(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -46,7 +46,8 @@ class Foreign:
     pictures: int
     running: int  # answered by what runs
     candidate: int
-    made_only: bool = False  # noise, text and shapes, and no ultrasound of anything else
+    # noise, text and shapes, and no ultrasound of anything else, of packages that differ in what they take for theirs
+    made_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

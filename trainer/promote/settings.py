@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.packages.folders import Bundled
 from trainer.data.dicom_folder import OWN
@@ -42,9 +42,19 @@ class AdaptPart(Part):
 
     method: Literal["frozen", "lora", "full"] = "frozen"
     start: Literal["installed", "chance"] = "installed"  # heads of what the node has from elsewhere, or of chance
+    # what is in scope: kept as it was where the candidate began, or learned; auto: kept where there are no public sets
+    scope: Literal["auto", "kept", "learned"] = "auto"
     epochs: int = Field(default=40, ge=1)
     seed: int = 0
     data: Path | None = None  # folder of public data sets: outsiders, and the task's own sets to learn from as well
+
+    @model_validator(mode="after")
+    def _has_what_it_keeps(self) -> AdaptPart:
+        if self.scope == "kept" and (self.method, self.start) != ("frozen", "installed"):
+            raise ValueError(
+                "scope: kept needs method: frozen and start: installed: gates of scope hold for their encoder alone"
+            )
+        return self
 
 
 class DecidePart(Part):

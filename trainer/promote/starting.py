@@ -41,12 +41,16 @@ def begin(adaptation: Adaptation, start: TaskPackage) -> bool:
     return True
 
 
-def told_on(card: Card, start: TaskPackage) -> Card:
-    """The card of a candidate that began with a package: what that one learned from is told as well."""
+def told_on(card: Card, start: TaskPackage, *, keeps: bool = False) -> Card:
+    """The card of a candidate that began with a package, and maybe keeps its gates of scope.
+
+    What that package learned from is told as well.
+    """
     words = f"{start.card.title} {start.card.version}"
     before = [
         data.model_copy(update={"role": f"{data.role}, before this adaptation"}) for data in start.card.training.data
     ]
     notes = f"{card.training.notes} Began with the heads of {words}, {start.identity.digest}."
+    notes += " It keeps that one's gates of what is in scope." if keeps else ""
     training = card.training.model_copy(update={"data": (*card.training.data, *before), "notes": notes})
     return card.model_copy(update={"training": training})

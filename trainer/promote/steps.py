@@ -26,6 +26,7 @@ from trainer.promote.errors import NoLabels, NothingRuns, PackageAltered
 from trainer.promote.record import Entry, Record, Step, digest_of, entry
 from trainer.promote.scoring import measure
 from trainer.promote.settings import CohortPart, Site
+from trainer.promote.silence import keeps_scope, same_scope
 from trainer.promote.site_task import (
     SiteSpec,
     cohort_digest,
@@ -146,7 +147,8 @@ def candidate_of(at: Round, spec: SiteSpec, digest: str, running: TaskPackage) -
     public = sorted(each.name for each in data.iterdir() if (each / "index.csv").is_file()) if data.is_dir() else []
     start = beginning(site, at.task, running)
     began = None if start is None else start.identity.digest
-    inputs = digest_of("adapted", digest, plan.digest(), public, spec.settings.model_dump(mode="json"), began)
+    keeps = keeps_scope(site, public)
+    inputs = digest_of("adapted", digest, plan.digest(), public, spec.settings.model_dump(mode="json"), began, keeps)
     done = at.taken(Step.ADAPTED, inputs)
     if done is not None:
         return recorded(site, done)
@@ -162,10 +164,11 @@ def candidate_of(at: Round, spec: SiteSpec, digest: str, running: TaskPackage) -
     part = folder.with_name(f".{folder.name}.part")
     for left in (part, folder):  # of a run that was cut off before it was recorded
         shutil.rmtree(left, ignore_errors=True)
-    packed = pack(adaptation, running.encoder, data, part, f"{COMMAND} {at.task}")
+    kept = start if keeps else None
+    packed = pack(adaptation, running.encoder, data, part, f"{COMMAND} {at.task}", kept)
     card = packed.package.card
     named = card.model_copy(update={"version": f"{card.version}+site.{at.run}"})
-    named = named if start is None else told_on(named, start)
+    named = named if start is None else told_on(named, start, keeps=keeps)
     (part / CARD).write_text(card_text(named), encoding="utf-8")
     part.rename(folder)
     sync_folder(folder.parent)
@@ -223,7 +226,7 @@ def decision_of(at: Round, spec: SiteSpec, digest: str, running: TaskPackage, ca
             pictures=len(foreign),
             running=before.foreign,
             candidate=after.foreign,
-            made_only=len(foreign) <= site_task.NONSENSE[0],
+            made_only=len(foreign) <= site_task.NONSENSE[0] and not same_scope(running, candidate),
         ),
         rules,
         candidate.card.trial if running.card.trial is None else None,
