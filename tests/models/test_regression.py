@@ -67,7 +67,7 @@ def taught(clips):
         numbers = head.pool(answers["embedding"].unflatten(0, (len(frames), FRAMES)))
         return regression_loss(numbers, truth, centre=40.0, scale=20.0)
 
-    pupil.learn(np.concatenate(frames), loss, steps=200, rate=5e-3)
+    pupil.learn(np.concatenate(frames), loss, steps=400)
     return pupil
 
 
