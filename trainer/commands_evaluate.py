@@ -104,7 +104,7 @@ def document(told: Evaluation, digest: str, quiet: Sequence[SilenceFigure] = ())
 
 def table_of(results: Sequence[Result], beside: Sequence[Beside] = ()) -> Table:
     """Figures as a table for a terminal, others beside them."""
-    table = Table("data", "figure", "value", "95 % interval", "n", *(each.name for each in beside))
+    table = Table("data", "figure", "value", "95 % interval", "n", *(each.name.partition(" (")[0] for each in beside))
     for r in results:
         table.add_row(r.data, r.name, value_of(r), band_of(r), str(r.n), *(each.cell(r) for each in beside))
     return table
