@@ -46,8 +46,8 @@ class Foreign:
     pictures: int
     running: int  # answered by what runs
     candidate: int
-    # noise, text and shapes, and no ultrasound of anything else, of packages that differ in what they take for theirs
-    made_only: bool = False
+    made_only: bool = False  # noise, text and shapes, and no ultrasound of anything else
+    same_gates: bool = False  # both packages refuse the same pictures as out of scope, whatever these show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ def decide(
         against.append(
             f"it answers {foreign.candidate} of {foreign.pictures} pictures out of scope, what runs {foreign.running}"
         )
-    if foreign.made_only and SCOPE not in rules.allow_unknown:
+    if foreign.made_only and not foreign.same_gates and SCOPE not in rules.allow_unknown:
         against.append(
             "out of scope: unknown, no ultrasound of other organs is there to be silent on: name a folder of public"
             f" sets in adapt.data, or '{SCOPE}' in decide.allow_unknown"

@@ -24,9 +24,9 @@ from trainer.promote import site_task
 from trainer.promote.comparing import Decision, Foreign, Rules, decide
 from trainer.promote.errors import NoLabels, NothingRuns, PackageAltered
 from trainer.promote.record import Entry, Record, Step, digest_of, entry
+from trainer.promote.scope import keeps_scope, same_scope
 from trainer.promote.scoring import measure
 from trainer.promote.settings import CohortPart, Site
-from trainer.promote.silence import keeps_scope, same_scope
 from trainer.promote.site_task import (
     SiteSpec,
     cohort_digest,
@@ -226,7 +226,8 @@ def decision_of(at: Round, spec: SiteSpec, digest: str, running: TaskPackage, ca
             pictures=len(foreign),
             running=before.foreign,
             candidate=after.foreign,
-            made_only=len(foreign) <= site_task.NONSENSE[0] and not same_scope(running, candidate),
+            made_only=len(foreign) <= site_task.NONSENSE[0],
+            same_gates=same_scope(running, candidate),
         ),
         rules,
         candidate.card.trial if running.card.trial is None else None,

@@ -179,6 +179,7 @@ def test_decision__no_ultrasound_of_other_organs_to_be_silent_on__is_refused_unl
     decision = decide(alike, alike, {}, noise, dataclasses.replace(RULES, allow_unknown=("*",)))
     (reason,) = decision.reasons
     assert "adapt.data" in reason
+    assert decide(alike, alike, {}, dataclasses.replace(noise, same_gates=True), RULES).promote
     assert decide(alike, alike, {}, noise, dataclasses.replace(RULES, allow_unknown=("scope",))).promote
 
 

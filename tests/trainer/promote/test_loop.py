@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import functools
 import shutil
 
 import pytest
-import torch
 
 from models.packages import inventory, load_package
 from tests.trainer.adapting import toy
 from tests.trainer.promote import made, toy_site
 from tests.trainer.promote.toy_site import TASK
-from trainer import bootstrap
-from trainer.adapting import pool, silence
-from trainer.adapting.plan import Plan
-from trainer.promote import site_task, steps
+from trainer.promote import steps
 from trainer.promote.errors import NothingRuns, NothingToRollBack, NotPromoted, PackageAltered, SiteBusy
 from trainer.promote.loop import NOBODY, State, promote_now, roll_back_now, run
 from trainer.promote.record import Record, Step, held
@@ -29,14 +24,8 @@ from trainer.tasks.bars import Bar
 @pytest.fixture(scope="module", autouse=True)
 def little():
     """Fewer made pictures and fewer rounds: what they mean does not depend on how many there are."""
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bootstrap, "ROUNDS", 200)
-        patch.setattr(pool, "NONSENSE", {"train": (6, 31), "val": (6, 32), "test": (6, 33)})
-        patch.setattr(silence, "PHANTOM_SEEDS", range(2))
-        patch.setattr(site_task, "NONSENSE", (6, 900_002))
-        patch.setattr(steps, "spec_of", lambda task: toy.spec("segmentation"))
-        patch.setattr(steps, "Plan", functools.partial(Plan, least=8, views=1, batch=4))
+        toy_site.made_small(patch)
         yield
 
 

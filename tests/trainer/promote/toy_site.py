@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
+import pytest
 import torch
 
 from models.heads.task import build_heads
@@ -11,6 +13,10 @@ from models.packages import TaskPackage, load_package
 from models.packages.writing import write_package
 from tests.models.built import encoder_package, outline_card
 from tests.trainer.adapting import toy
+from trainer import bootstrap
+from trainer.adapting import pool, silence
+from trainer.adapting.plan import Plan
+from trainer.promote import site_task, steps
 from trainer.promote.record import Record
 from trainer.promote.settings import AdaptPart, CohortPart, DecidePart, Site
 
@@ -40,6 +46,17 @@ def site(folder: Path, **changes: object) -> Site:
         "decide": LENIENT,
     }
     return Site(**{**given, **changes})
+
+
+def made_small(patch: pytest.MonkeyPatch) -> None:
+    """The toy task, with few made pictures and few rounds: what they mean does not depend on how many there are."""
+    torch.set_num_threads(1)
+    patch.setattr(bootstrap, "ROUNDS", 200)
+    patch.setattr(pool, "NONSENSE", {"train": (6, 31), "val": (6, 32), "test": (6, 33)})
+    patch.setattr(silence, "PHANTOM_SEEDS", range(2))
+    patch.setattr(site_task, "NONSENSE", (6, 900_002))
+    patch.setattr(steps, "spec_of", lambda task: toy.spec("segmentation"))
+    patch.setattr(steps, "Plan", functools.partial(Plan, least=8, views=1, batch=4))
 
 
 def steps_of(place: Site) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import pytest
 import torch
 from pydantic import ValidationError
@@ -16,14 +14,10 @@ from tests.models.built import encoder_package, outline_card
 from tests.trainer.adapting import toy
 from tests.trainer.promote import toy_site
 from tests.trainer.promote.toy_site import TASK
-from trainer import bootstrap
-from trainer.adapting import pool, silence
-from trainer.adapting.plan import Plan
-from trainer.promote import site_task, steps
 from trainer.promote.loop import State, run
 from trainer.promote.record import Record
+from trainer.promote.scope import keeps_scope, same_scope
 from trainer.promote.settings import AdaptPart, DecidePart
-from trainer.promote.silence import keeps_scope, same_scope
 
 LENIENT = DecidePart(margin=1.0, margin_answered=1.0, least_patients=2, allow_unknown=("*",))  # scope has to be known
 OPEN, FAR = 0.01, 1e6  # limits of a package of chance that answers
@@ -31,13 +25,7 @@ OPEN, FAR = 0.01, 1e6  # limits of a package of chance that answers
 
 @pytest.fixture
 def little(monkeypatch):
-    torch.set_num_threads(1)
-    monkeypatch.setattr(bootstrap, "ROUNDS", 200)
-    monkeypatch.setattr(pool, "NONSENSE", {"train": (6, 31), "val": (6, 32), "test": (6, 33)})
-    monkeypatch.setattr(silence, "PHANTOM_SEEDS", range(2))
-    monkeypatch.setattr(site_task, "NONSENSE", (6, 900_002))
-    monkeypatch.setattr(steps, "spec_of", lambda task: toy.spec("segmentation"))
-    monkeypatch.setattr(steps, "Plan", functools.partial(Plan, least=8, views=1, batch=4))
+    toy_site.made_small(monkeypatch)
 
 
 def installed(folder, *, scope=OPEN, unlike=FAR, seed=0):
