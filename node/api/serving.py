@@ -86,7 +86,7 @@ def serve_api(settings: Settings, stop: threading.Event) -> None:
         The port is taken, or not ours to take.
     """
     engine = connect(settings.database)
-    with _bind(settings) as listening:
+    with bind(settings) as listening:
         port = listening.getsockname()[1]
         (settings.run_dir / PORT_FILE).write_text(f"{port}\n", encoding="ascii")
         config = uvicorn.Config(
@@ -110,11 +110,20 @@ def serve_api(settings: Settings, stop: threading.Event) -> None:
     engine.dispose()
 
 
-def _bind(settings: Settings) -> socket.socket:
+def bind(settings: Settings) -> socket.socket:
+    """A socket that listens where the settings say.
+
+    Raises
+    ------
+    ApiPortUnavailable
+        The port is taken, or not ours to take.
+    """
     address, port = str(settings.http.bind), settings.http.port
     listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it. An answer goes out in two writes; without this the second waits 40 ms for the client.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.bind((address, port))
         listening.listen(64)
     except OSError as error:

@@ -15,7 +15,6 @@ from io import BytesIO
 from typing import Any, Final
 
 import anyio
-from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from pydicom import dcmread
@@ -25,6 +24,7 @@ from starlette.requests import ClientDisconnect
 from integration.dicomweb.storing import ANSWER, PartStart, StoreBody, Stored, StoreRequestError, answer
 from node.api.bodies import check_not_packed
 from node.api.callers import check_caller
+from node.api.feeding import Feeder
 from node.archive import Archive, FileMeta, is_uid
 from node.config import Settings
 from node.listener.commands import Answer, Status
@@ -80,12 +80,14 @@ async def _store(request: Request, settings: Settings, uploads: anyio.Semaphore,
 
 async def _take(request: Request, settings: Settings, study: str | None) -> _Taken:
     taken = _Taken(settings, study)
+    feeder = Feeder()
     try:
         body = StoreBody(request.headers.get("content-type", ""), taken, settings.http.most_upload_bytes)
         pace = _Pace(settings.listener.idle_timeout_s, settings.http.least_bytes_per_s)
         chunks = request.stream()
         while (chunk := await pace.next_of(chunks)) is not None:
-            await to_thread.run_sync(body.feed, chunk)
+            await feeder.give(chunk, body.feed)
+        await feeder.finish(body.feed)
         body.finish()
     except StoreRequestError as fault:
         _note(request, fault.status, type(fault).__name__)  # its words may be the client's
@@ -95,7 +97,7 @@ async def _take(request: Request, settings: Settings, study: str | None) -> _Tak
         raise HTTPException(408, "the body did not come to its end, or too slowly: send it again") from fault
     finally:
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(taken.close)
+            await feeder.end(taken.close)
     return taken
 
 
