@@ -40,7 +40,7 @@ from integration.dimse.pdus import (
     p_data_head,
     rejection,
 )
-from integration.dimse.peer import Peer, connect
+from integration.dimse.peer import Peer, acknowledge_at_once, connect
 
 MOST_COMMAND_BYTES: Final = 1 << 20
 MOST_SEND_PDU: Final = 1 << 20  # a peer that announces more, or no limit, gets this
@@ -223,6 +223,7 @@ class Association:
         while len(parts) < length:
             if parts and time.monotonic() > until:
                 raise TimeoutError("a few bytes at a time")
+            acknowledge_at_once(self._socket)
             part = self._socket.recv(min(length - len(parts), 1 << 18))
             if not part:
                 raise ConnectionResetError("closed by the other side")

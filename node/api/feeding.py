@@ -1,4 +1,4 @@
-"""A request's body on its way into a thread: in blocks, so that a hand-over costs little, while the next pieces come."""
+"""A request's body on its way into a thread: in blocks, so that handing over costs little, while the next ones come."""
 
 from __future__ import annotations
 
