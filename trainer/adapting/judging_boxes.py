@@ -7,13 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.findings import Box, NoFinding
+from models.findings import Box, Finding, NoFinding
 from models.packages.settings_detection import DetectionSettings
+from models.readers.detection import DetectionReader
+from models.readers.reader import Seen
 from trainer.adapting.case import Asked, Case, Score, means, result_of_counts
 from trainer.evaluate import Result
 from trainer.tasks.truths import Boxes
 
 OVERLAP = 0.5  # intersection over union from which a box is right
+NO_SQUARE = np.zeros((1, 1), np.uint8)  # a reader of boxes does not look at it
 STRICTER = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # of the mean over ten, as COCO has it
 
 
@@ -25,21 +28,17 @@ def detection_case(asked: Asked, settings: DetectionSettings) -> Case:
     rows: dict[str, tuple[float, ...]] = {}
     overlaps: list[float] = []
     false = 0
+    ranked = every_box(asked, settings)
     for number, each in enumerate(settings.classes):
         if not truth.labelled[number]:
             continue
         name = each.structure.name
-        found = [f for f in asked.findings if isinstance(f, Box) and f.name == name]
-        found.sort(key=lambda box: -(box.confidence or 0.0))
         right = truth.boxes[truth.classes == number]
-        shares = np.array([overlap(np.array([b.left, b.top, b.right, b.bottom]), right) for b in found])
-        shares = shares.reshape(len(found), len(right))
+        found, shares = _beside(asked.findings, name, right)
         overlaps += [float(share) for share in shares.max(axis=0, initial=0.0)]
         for least in STRICTER:
-            hits = _hits(shares, least)
-            pairs = zip(found, hits, strict=True)
-            flat = (value for box, hit in pairs for value in (box.confidence or 0.0, float(hit)))
-            rows[row_name(name, least)] = (float(len(right)), *flat)
+            rows[row_name(name, least)] = _row(found, shares, least)
+        rows[ranked_name(name)] = _row(*_beside(ranked, name, right), OVERLAP)
         false += int(np.sum(~_hits(shares, OVERLAP)))
     said = not all(isinstance(finding, NoFinding) for finding in asked.findings)
     goodness = float(np.mean(overlaps)) if overlaps else 1.0
@@ -50,8 +49,36 @@ def detection_case(asked: Asked, settings: DetectionSettings) -> Case:
     return Case(asked=asked, goodness=goodness, scores=scores, rows=rows)
 
 
+def every_box(asked: Asked, settings: DetectionSettings) -> tuple[Finding, ...]:
+    """The boxes of a picture as they would be without thresholds and gates: what the field ranks for its mAP."""
+    classes = tuple(each.model_copy(update={"threshold": 0.0}) for each in settings.classes)
+    still = {"classes": classes, "scope": None, "unlike": None, "flow": 1.0, "frames": "surest"}
+    reader = DetectionReader(settings.model_copy(update=still))
+    reader.see(Seen(frame=1, square=NO_SQUARE, place=asked.place, raw=asked.raw))
+    return reader.findings(())
+
+
+def _beside(
+    findings: Sequence[Finding], name: str, right: NDArray[np.float64]
+) -> tuple[list[Box], NDArray[np.float64]]:
+    """The boxes of a class, the surest first, and their overlaps (boxes, truths) with the right ones."""
+    found = [f for f in findings if isinstance(f, Box) and f.name == name]
+    found.sort(key=lambda box: -(box.confidence or 0.0))
+    shares = np.array([overlap(np.array([b.left, b.top, b.right, b.bottom]), right) for b in found])
+    return found, shares.reshape(len(found), len(right))
+
+
+def _row(found: Sequence[Box], shares: NDArray[np.float64], least: float) -> tuple[float, ...]:
+    """What `average_precision` takes of one picture."""
+    pairs = zip(found, _hits(shares, least), strict=True)
+    return (float(shares.shape[1]), *(value for box, hit in pairs for value in (box.confidence or 0.0, float(hit))))
+
+
 def results(cases: Sequence[Case], settings: DetectionSettings, data: str) -> list[Result]:
     """Average precision of each class that occurs, their means, and means of all scores.
+
+    `mAP at 0.5` is of what the node says: boxes below a threshold, and those of pictures out of scope, are not there.
+    `every box ranked` is the field's figure, of all boxes in the order of their scores.
 
     References
     ----------
@@ -62,19 +89,18 @@ def results(cases: Sequence[Case], settings: DetectionSettings, data: str) -> li
     if not there:
         return means(cases, data)
 
-    def mean_of(overlaps: Sequence[float], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        each = [
-            average_precision([case.rows.get(row_name(name, least), (0.0,)) for case in cases], counts)
-            for least in overlaps
-            for name in there
-        ]
+    def mean_of(kinds: Sequence[str], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        each = [average_precision([case.rows.get(kind, (0.0,)) for case in cases], counts) for kind in kinds]
         return _mean_of_known(np.stack(each))
 
+    means_of = {
+        f"mAP at {OVERLAP}": there,
+        f"mAP at {OVERLAP}, every box ranked": [ranked_name(name) for name in there],
+        f"mAP at {STRICTER[0]} to {STRICTER[-1]}": [row_name(name, least) for least in STRICTER for name in there],
+    }
     out = [
-        result_of_counts((f"mAP at {OVERLAP}", ""), data, cases, lambda counts: mean_of([OVERLAP], counts)),
-        result_of_counts(
-            (f"mAP at {STRICTER[0]} to {STRICTER[-1]}", ""), data, cases, lambda counts: mean_of(STRICTER, counts)
-        ),
+        result_of_counts((figure, ""), data, cases, lambda counts, kinds=kinds: mean_of(kinds, counts))  # type: ignore[misc]
+        for figure, kinds in means_of.items()
     ]
     for name in there:
         mine = [case for case in cases if name in case.rows]
@@ -87,6 +113,11 @@ def results(cases: Sequence[Case], settings: DetectionSettings, data: str) -> li
 def row_name(name: str, least: float) -> str:
     """Under what a case keeps the boxes of a class, right from a least overlap."""
     return name if least == OVERLAP else f"{name}, overlap {least}"
+
+
+def ranked_name(name: str) -> str:
+    """Under what a case keeps all boxes of a class, before thresholds and gates."""
+    return f"{name}, every box"
 
 
 def average_precision(

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from models.findings import Finding, Mask, NoFinding, Quantity
 from models.packages.settings import OutlineSettings
 from models.packages.settings_pictures import SegmentationSettings
+from models.readers.areas import mask_in_frame as likely_mask
 from models.readers.judging import mask_in_frame, read
+from models.readers.marking import against_others, mark
 from trainer.adapting.case import Asked, Case, Score, means, over_rows
 from trainer.adapting.curves import AT_THRESHOLD, PROBABILITY
 from trainer.adapting.surfaces import dice, edge_distances, hd95
@@ -36,6 +38,8 @@ def segmentation_case(asked: Asked, settings: SegmentationSettings) -> Case:
         scores |= mask_scores(name, found, right, asked.example.mm_per_pixel)
         if right.any():
             seen.append(dice(found, right))
+            drawn = found if found.any() else _withheld_structure(asked, settings, number - 1) & known
+            scores[said_or_withheld(name), ""] = dice(drawn, right)
     return Case(asked=asked, goodness=float(np.mean(seen)) if seen else 1.0, scores=scores)
 
 
@@ -51,8 +55,8 @@ def outline_case(asked: Asked, settings: OutlineSettings) -> Case:
     rows: dict[str, tuple[float, ...]] = {}
     if right.any():
         rows[DICE] = (dice(found, right),)
-        drawn = found if found.any() else _withheld(asked, settings)
-        scores[f"{name} Dice, said or withheld", ""] = dice(drawn, right)
+        drawn = found if found.any() else _withheld_outline(asked, settings)
+        scores[said_or_withheld(name), ""] = dice(drawn, right)
     scores |= _length_scores(asked, truth)
     question = settings.question
     if question is not None and np.isfinite(truth.yes):
@@ -103,9 +107,22 @@ def mask_scores(
     return scores
 
 
-def _withheld(asked: Asked, settings: OutlineSettings) -> NDArray[np.bool_]:
+def said_or_withheld(name: str) -> str:
+    """The figure that counts outlines as the field does, without gates."""
+    return f"{name} Dice, said or withheld"
+
+
+def _withheld_outline(asked: Asked, settings: OutlineSettings) -> NDArray[np.bool_]:
     """The outline that the gates kept back, in the picture (H, W)."""
     return mask_in_frame(read(asked.raw["mask"], 1.0, 1, asked.place, settings))
+
+
+def _withheld_structure(asked: Asked, settings: SegmentationSettings, number: int) -> NDArray[np.bool_]:
+    """What the gates kept back of one of several structures, in the picture (H, W)."""
+    likely = asked.raw["mask"]
+    shown = against_others(likely) if settings.exclusive else likely
+    marked = mark(shown[number], likely[number], settings.structures[number], 1, asked.place)
+    return np.zeros(asked.example.picture.shape, bool) if marked is None else likely_mask(marked.likely, marked.place)
 
 
 def _length_scores(asked: Asked, truth: Outlined) -> dict[Score, float]:

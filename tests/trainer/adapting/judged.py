@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.findings import Box, Category, Finding, Mask
 from models.frames import FrameInput, square_of
 from models.packages.settings_pictures import ClassificationSettings
+from models.readers.coordinates import to_frame
 from tests.models.built import HEAD
 from tests.trainer.adapting import toy
 from trainer.adapting.case import Asked
@@ -41,6 +42,19 @@ def answer(number: int) -> Category:
 def box(left: float, sure: float) -> Box:
     """From `left` to 30, and 10 to 30 down."""
     return Box(name="blob", group="b", frame=1, left=left, top=10.0, right=30.0, bottom=30.0, confidence=sure)
+
+
+def raw_boxes(*boxes: Box) -> dict[str, NDArray[np.float64]]:
+    """What a head says before thresholds, for boxes of the first class on a picture gray (80, 96)."""
+    given = FrameInput(pixels=np.zeros((80, 96), np.uint8), frame=1, view=(0, 0, 95, 79))
+    place = square_of(given, toy.SIZE)[1]
+    origin, step = to_frame(np.array([[0.0, 0], [1, 1]]), place)
+    corners = np.array([[each.left, each.top, each.right, each.bottom] for each in boxes]).reshape(-1, 2)
+    return {
+        "boxes": ((corners - origin) / (step - origin)).reshape(-1, 4),
+        "scores": np.array([each.confidence or 0.0 for each in boxes]),
+        "classes": np.zeros(len(boxes)),
+    }
 
 
 def marked(mask: NDArray[np.bool_]) -> Mask:

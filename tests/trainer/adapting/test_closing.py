@@ -7,7 +7,7 @@ import pytest
 
 from models.packages.settings_detection import DetectionSettings
 from tests.trainer.adapting import toy
-from tests.trainer.adapting.judged import answer, asked, box
+from tests.trainer.adapting.judged import answer, asked, box, raw_boxes
 from trainer.adapting.closing import PRECISE, WITHHELD, closed
 from trainer.tasks.truths import Answer, Boxes
 
@@ -40,7 +40,8 @@ def boxes(*said: tuple[float, float]):
     settings = toy.KINDS["detection"]
     assert isinstance(settings, DetectionSettings)
     truth = Boxes(boxes=np.array([BOX]), classes=np.array([0]), labelled=np.ones(len(settings.classes), bool))
-    return asked(truth, tuple(box(left, sure) for left, sure in said), scope=np.array(0.9))
+    found = tuple(box(left, sure) for left, sure in said)
+    return asked(truth, found, scope=np.array(0.9), **raw_boxes(*found))
 
 
 def threshold_of(seen) -> float:

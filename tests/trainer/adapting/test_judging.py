@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
+from models.findings import NoFinding
 from tests.trainer.adapting import toy
-from tests.trainer.adapting.judged import answer, asked, box
+from tests.trainer.adapting.judged import answer, asked, box, raw_boxes
 from trainer.adapting import judging_answers, judging_boxes
 from trainer.adapting.curves import calibration_error, f1, macro_f1, mean_auc, sensitivity, specificity
 from trainer.adapting.fitting import platt_of, temperature_of
 from trainer.adapting.judging_answers import classification_case
 from trainer.adapting.judging_boxes import average_precision, detection_case, overlap
-from trainer.adapting.judging_masks import mask_scores
+from trainer.adapting.judging_masks import mask_scores, segmentation_case
 from trainer.adapting.judging_points import matched
 from trainer.adapting.surfaces import dice, edge_distances, hd95
-from trainer.tasks.truths import Answer, Boxes
+from trainer.tasks.truths import Answer, Boxes, LabelMap
 
 
 def square(left: int, right: int) -> np.ndarray:
@@ -49,6 +51,19 @@ def test_mask_scores__with_a_spacing__tell_distances_in_mm():
     assert scores["nerve HD95, where marked", "mm"] == pytest.approx(2, abs=0.01)
 
 
+def test_segmentation__a_mask_that_gates_kept_back__counts_only_as_said_or_withheld():
+    settings = toy.KINDS["segmentation"]
+    truth = np.zeros((80, 96), np.uint8)
+    truth[20:60, 24:72] = 1
+    silent = NoFinding(name="blob", group="blob", frame=1, reason="out of scope")
+    likely = cv2.resize(np.pad(truth, ((8, 8), (0, 0))) * np.float64(0.9), (toy.SIZE, toy.SIZE))[None]
+    case = segmentation_case(asked(LabelMap(classes=truth), (silent,), mask=likely), settings)
+    assert case.scores["blob Dice, silence counted as 0", ""] == 0
+    assert case.scores["blob Dice, said or withheld", ""] > 0.95
+    unmarked = segmentation_case(asked(LabelMap(classes=truth), (silent,), mask=0 * likely), settings)
+    assert unmarked.scores["blob Dice, said or withheld", ""] == 0
+
+
 def test_average_precision__two_found_one_wrong_between__as_worked_out_by_hand():
     rows = [(1.0, 0.9, 1.0, 0.8, 0.0), (1.0, 0.7, 1.0)]
     assert average_precision(rows)[0] == pytest.approx((1 + 2 / 3) / 2)
@@ -71,11 +86,22 @@ def test_average_precision__pictures_drawn_again__as_if_they_were_listed_so_ofte
 def test_detection__a_box_that_fits_roughly__counts_at_a_half_but_not_at_stricter_overlaps():
     settings = toy.KINDS["detection"]
     truth = Boxes(boxes=np.array([[10.0, 10, 30, 30]]), classes=np.zeros(1, np.int64), labelled=np.ones(1, bool))
-    case = detection_case(asked(truth, (box(13, 0.9), box(0, 0.4))), settings)
+    said = (box(13, 0.9), box(0, 0.4))
+    case = detection_case(asked(truth, said, **raw_boxes(*said)), settings)
     figures = {each.name: each.value for each in judging_boxes.results([case], settings, "")}
     assert figures["mAP at 0.5"] == 1
     assert figures["mAP at 0.5 to 0.95"] == pytest.approx(0.8)
     assert figures["false boxes per picture"] == 1
+
+
+def test_detection__a_right_box_below_its_threshold__counts_only_where_every_box_is_ranked():
+    settings = toy.KINDS["detection"]
+    truth = Boxes(boxes=np.array([[10.0, 10, 30, 30]]), classes=np.zeros(1, np.int64), labelled=np.ones(1, bool))
+    out_of_scope = {"scope": np.array(0.1), "unlike": np.array(0.0)}
+    case = detection_case(asked(truth, (), **raw_boxes(box(10, 0.01)), **out_of_scope), settings)
+    figures = {each.name: each.value for each in judging_boxes.results([case], settings, "")}
+    assert figures["mAP at 0.5"] == 0
+    assert figures["mAP at 0.5, every box ranked"] == 1
 
 
 def test_answers__of_three__have_sensitivity_specificity_and_auc_each():

@@ -233,7 +233,8 @@ def heart_cases(data, systolic_marked=True):
         )
         unmarked = NoFinding(name="left heart", group="left heart", frame=1, reason="nothing")
         left_out = not systolic_marked and example.name.endswith("test0_4CH_ES")
-        asked = Asked(example=example, findings=(unmarked if left_out else marked,), raw={}, place=None)
+        nothing = {"mask": np.zeros((len(task.settings.structures), 8, 8), np.float32)}
+        asked = Asked(example=example, findings=(unmarked if left_out else marked,), raw=nothing, place=None)
         cases.append(segmentation_case(asked, task.settings))
     return cases, task.settings
 
