@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -76,25 +76,36 @@ def contexts(instances: Sequence[InstanceFacts], keywords: Iterable[str]) -> dic
     names = tuple(keywords)
     ordered = sorted(instances, key=lambda facts: (facts.sop_instance_uid, facts.id))
     own = {facts.id: values_of(facts.header, names) for facts in ordered}
-    series: dict[str, dict[str, Value]] = {}
-    study: dict[str, dict[str, Value]] = {}
-    for facts in ordered:
-        for group, key in ((series, facts.series_uid), (study, facts.study_uid)):
-            group[key] = merged(group[key], own[facts.id]) if key in group else dict(own[facts.id])
-    for facts in ordered:
-        _count(series[facts.series_uid], [other for other in ordered if other.series_uid == facts.series_uid])
-        _count(study[facts.study_uid], [other for other in ordered if other.study_uid == facts.study_uid])
+    series, study = _grouped(ordered, lambda facts: facts.series_uid), _grouped(ordered, lambda facts: facts.study_uid)
+    of_series = {uid: _shared(members, own) for uid, members in series.items()}
+    of_study = {uid: _shared(members, own) for uid, members in study.items()}
     return {
         facts.id: {
             "instance": own[facts.id],
-            "series": series[facts.series_uid],
-            "study": study[facts.study_uid],
+            "series": of_series[facts.series_uid],
+            "study": of_study[facts.study_uid],
             "calling_ae": facts.calling_ae,
             "called_ae": facts.called_ae,
             "view": {**VIEW, **facts.view},
         }
         for facts in ordered
     }
+
+
+def _grouped(ordered: Iterable[InstanceFacts], key: Callable[[InstanceFacts], str]) -> dict[str, list[InstanceFacts]]:
+    groups: dict[str, list[InstanceFacts]] = {}
+    for facts in ordered:
+        groups.setdefault(key(facts), []).append(facts)
+    return groups
+
+
+def _shared(members: Sequence[InstanceFacts], own: Mapping[int, dict[str, Value]]) -> dict[str, Value]:
+    """What a series or study shows: its members' values, and what only the whole can say."""
+    values = dict(own[members[0].id])
+    for facts in members[1:]:
+        values = merged(values, own[facts.id])
+    _count(values, members)
+    return values
 
 
 def _count(values: dict[str, Value], members: Sequence[InstanceFacts]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from pathlib import Path
 
@@ -247,3 +248,37 @@ def test_explain__rule_takes_the_image__says_what_held(tmp_path: Path) -> None:
     (explained,) = routes.explain([facts()])[1]
     assert explained.matched
     assert explained.why.startswith('instance.Modality == "US" holds')
+
+
+def in_series(number: int, series: str) -> InstanceFacts:
+    return dataclasses.replace(facts(number), series_uid=series)
+
+
+def test_counts__two_series_of_a_study__each_tells_its_own_and_the_study_all() -> None:
+    instances = [in_series(1, "1.1.1"), in_series(2, "1.1.1"), in_series(3, "1.1.2")]
+    seen = contexts(
+        instances,
+        ["NumberOfSeriesRelatedInstances", "NumberOfStudyRelatedInstances", "NumberOfStudyRelatedSeries"],
+    )
+    assert [seen[number]["series"]["NumberOfSeriesRelatedInstances"] for number in (1, 2, 3)] == [2, 2, 1]
+    assert {seen[number]["study"]["NumberOfStudyRelatedInstances"] for number in seen} == {3}
+    assert {seen[number]["study"]["NumberOfStudyRelatedSeries"] for number in seen} == {2}
+
+
+def test_contexts__of_a_large_exam__each_header_is_read_a_few_times_and_not_once_for_every_other() -> None:
+    reads = 0
+
+    class Counting(Dataset):
+        def get(self, *arguments: object, **more: object) -> object:
+            nonlocal reads
+            reads += 1
+            return super().get(*arguments, **more)  # type: ignore[call-overload]
+
+    instances = []
+    for number in range(300):
+        counted = Counting()
+        counted.Modality = "US"
+        instances.append(dataclasses.replace(facts(number), header=counted))
+    reads = 0
+    contexts(instances, ["Modality", "ModalitiesInStudy"])
+    assert reads <= 10 * len(instances)
