@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -75,9 +76,14 @@ def insert_new(
     int or None
         The new row's `id`; None where the row was there already.
     """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).values(**values).on_conflict_do_nothing(index_elements=list(unique))
-    return connection.execute(statement.returning(table.c.id)).scalar_one_or_none()
+    return connection.execute(_insertion(connection.dialect.name, table, unique), values).scalar_one_or_none()
+
+
+@cache
+def _insertion(dialect: str, table: sa.Table, unique: tuple[str, ...]) -> sa.Executable:
+    """Made once for each table: making it costs more than sending it."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing(index_elements=list(unique)).returning(table.c.id)
 
 
 def try_again_later(error: sa.exc.DBAPIError) -> bool:
