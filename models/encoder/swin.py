@@ -88,12 +88,11 @@ class SwinBlock(nn.Module):
         self.attn = WindowAttention(dim, heads, config.window)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, int(dim * config.mlp_ratio))
-        self.branch: nn.Module = nn.Identity()  # a trainer may put stochastic depth here; it has no weights
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, H, W, dim) to the same shape."""
-        x = x + self.branch(self._attend(self.norm1(x)))
-        out: Tensor = x + self.branch(self.mlp(self.norm2(x)))
+        x = x + self._attend(self.norm1(x))
+        out: Tensor = x + self.mlp(self.norm2(x))
         return out
 
     def _attend(self, x: Tensor) -> Tensor:
@@ -245,10 +244,6 @@ class Trunk(nn.Module):
             x = self.stage(number)(x)
             maps.append(normed(x))
         return maps
-
-    def blocks(self) -> list[SwinBlock]:
-        """All transformer blocks, finest first."""
-        return [cast(SwinBlock, block) for number in range(1, LEVELS) for block in self.stage(number).blocks]
 
     def residual(self, number: int) -> ResidualBlock:
         """The convolutions before stage 1 to 4."""

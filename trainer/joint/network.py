@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from models.encoder.factory import create_encoder
@@ -24,18 +23,11 @@ class JointNetwork(nn.Module):
         Name of the architecture.
     specs
         The tasks.
-    drop_path
-        Stochastic depth of the last block while it learns, growing linearly from none in the first (Huang et al., "Deep
-        Networks with Stochastic Depth", ECCV 2016).
     """
 
-    def __init__(self, encoder: str, specs: Sequence[TaskSpec], drop_path: float = 0.0) -> None:
+    def __init__(self, encoder: str, specs: Sequence[TaskSpec]) -> None:
         super().__init__()
         self.encoder = create_encoder(encoder)
-        if drop_path:
-            blocks = self.encoder.blocks()
-            for number, block in enumerate(blocks):
-                block.branch = DropPath(drop_path * number / (len(blocks) - 1))
         channels = self.encoder.config.channels
         self.heads = nn.ModuleDict({spec.name: build_heads(channels, spec.settings) for spec in specs})
 

@@ -26,7 +26,6 @@ class JointRecipe:
     head_rate: float = 1.5e-3  # the highest, of heads
     warmup: float = 0.06  # share of the steps
     decay: float = 0.05
-    drop_path: float = 0.0  # chance that a picture passes by a branch of the last block; less in earlier ones
     sizes: tuple[tuple[float, int], ...] = ((0.35, 128), (0.6, 160), (1.0, 192))  # share of the epochs, then edge
     most: dict[str, int] = field(default_factory=dict)  # pictures of a set in an epoch, where not all
     repeat: dict[str, int] = field(default_factory=dict)  # showings of a set in an epoch, where not one

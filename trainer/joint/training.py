@@ -83,7 +83,7 @@ class JointTraining:
         self.recipe, self.specs, self.pictures, self.folder = recipe, specs, pictures, folder
         self.lessons = {spec.name: lesson_of(spec.settings) for spec in specs}
         self.scopes = scopes(specs)
-        self.network = JointNetwork(recipe.encoder, specs, recipe.drop_path)
+        self.network = JointNetwork(recipe.encoder, specs)
         if start is not None:
             self.network.take(start)
         self.before = start.stages if start is not None else ()

@@ -15,7 +15,6 @@ from trainer.cards import VERSION
 from trainer.errors import BadRecipe, WrongCheckpoint
 from trainer.joint import packing
 from trainer.joint.batches import drawn, order
-from trainer.joint.network import JointNetwork
 from trainer.joint.packing import packages, read_learned
 from trainer.joint.pictures import gather, scopes
 from trainer.joint.recipe import JointRecipe, read_joint_recipe
@@ -168,22 +167,3 @@ def test_training__in_bfloat16__goes_nearly_the_same_way(pictures, tmp_path):
     assert set(half.losses) == set(plain.losses)
     for task, loss in plain.losses.items():
         assert half.losses[task] == pytest.approx(loss, rel=0.1), task
-
-
-def test_drop_path__while_it_learns_branches_are_passed_by_and_afterwards_nothing_is_left_of_it():
-    torch.manual_seed(0)
-    plain = JointNetwork("echocare_tiny", list(SPECS.values()))
-    deep = JointNetwork("echocare_tiny", list(SPECS.values()), drop_path=0.5)
-    deep.load_state_dict(plain.state_dict())  # the same names: packages and checkpoints do not change
-    images = torch.rand(4, 3, 64, 64)
-
-    def finest(network):
-        with torch.inference_mode():
-            return network.maps(images)[-1]
-
-    assert torch.equal(finest(deep.eval()), finest(plain.eval()))
-    deep.train()
-    first, second = finest(deep), finest(deep)
-    assert not torch.equal(first, second)
-    chances = [getattr(block.branch, "drop_prob", 0.0) for block in deep.encoder.blocks()]
-    assert chances[0] == 0.0 and chances[-1] == 0.5 and chances == sorted(chances)
