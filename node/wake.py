@@ -25,7 +25,7 @@ STALE_S: Final = 60.0  # how long a folder in the temporary folder is left to wh
 _SUFFIX: Final = ".sock"
 _ENGINE: Final = f"engine{_SUFFIX}"
 _ENGINE_KEY: Final = "engine.key"
-_ATTEMPTS: Final = 5  # to bind in a folder that others, who stop, may remove
+_ATTEMPTS: Final = 100  # to bind in a folder that others, who stop, may remove; each is short
 
 
 class Wake:
