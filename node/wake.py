@@ -56,7 +56,7 @@ class Wake:
         path = self._folder / f"{role}.{os.getpid()}-{os.urandom(3).hex()}{_SUFFIX}"
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                make_socket_folder(self._folder)
+                _make_own(self._folder)
                 self._socket.bind(str(path))
             except (FileNotFoundError, FileExistsError):  # the last of those who stop has just removed the folder
                 if attempt == _ATTEMPTS:
@@ -64,6 +64,7 @@ class Wake:
             else:
                 break
         self._path = path
+        _remove_left_over(self._folder)
 
     def ring(self, role: str) -> None:
         """Wake everyone who waits under that role; never blocks and never fails."""
@@ -146,6 +147,12 @@ def make_socket_folder(folder: Path) -> None:
     PermissionError
         It belongs to somebody else, or others may enter it.
     """
+    _make_own(folder)
+    _remove_left_over(folder)
+
+
+def _make_own(folder: Path) -> None:
+    """The first half of `make_socket_folder`, short, because who stops may remove the folder before it is used."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _is_temporary(folder):
         if folder.stat().st_uid != os.getuid() and os.getuid() != 0:
@@ -155,6 +162,12 @@ def make_socket_folder(folder: Path) -> None:
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o077:
         raise PermissionError(errno.EPERM, "the folder for wake-up sockets is not this user's alone", str(folder))
+
+
+def _remove_left_over(folder: Path) -> None:
+    """Remove what killed processes left beside a folder in the temporary folder."""
+    if not _is_temporary(folder):
+        return
     for other in folder.parent.glob(f"echocare-{os.getuid()}-*"):
         if other != folder and _is_temporary(other):
             with suppress(OSError):
