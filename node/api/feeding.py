@@ -36,10 +36,13 @@ class Feeder:
 
     async def end(self, last: Callable[[], None]) -> None:
         """Do one last thing in the thread, whatever became of the pieces, and give it back."""
+        fed, self._fed = self._fed, None
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, last)
         finally:
             self._thread.shutdown(wait=False)
+            if fed is not None and fed.done() and not fed.cancelled():
+                fed.exception()  # of a body that was given up: asyncio would log its words, which may be the client's
 
     async def _hand_over(self, feed: Callable[[bytes], None]) -> None:
         await self._caught_up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,10 +99,7 @@ def results(cases: Sequence[Case], settings: DetectionSettings, data: str) -> li
         f"mAP at {OVERLAP}, every box ranked": [ranked_name(name) for name in there],
         f"mAP at {STRICTER[0]} to {STRICTER[-1]}": [row_name(name, least) for least in STRICTER for name in there],
     }
-    out = [
-        result_of_counts((figure, ""), data, cases, lambda counts, kinds=kinds: mean_of(kinds, counts))  # type: ignore[misc]
-        for figure, kinds in means_of.items()
-    ]
+    out = [result_of_counts((figure, ""), data, cases, partial(mean_of, kinds)) for figure, kinds in means_of.items()]
     for name in there:
         mine = [case for case in cases if name in case.rows]
         listed = [case.rows[name] for case in mine]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -92,3 +93,18 @@ def test_feeder__given_up_while_the_thread_works__the_end_comes_after_it() -> No
 
     asyncio.run(run())
     assert order == ["fed", "ended"]
+
+
+def test_feeder__fault_in_a_body_that_was_given_up__its_words_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def feed(piece: bytes) -> None:
+        raise ValueError("words of the client")
+
+    async def run() -> None:
+        feeder = Feeder()
+        await feeder.give(bytes(BLOCK_BYTES), feed)
+        await feeder.end(lambda: None)
+        del feeder
+        gc.collect()
+
+    asyncio.run(run())
+    assert "words of the client" not in caplog.text
